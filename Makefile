@@ -1,0 +1,80 @@
+# Needs Python 3.11 or newer and make. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+RESULTS ?= results
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+FAST ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RECIPE := setup.cfg pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint format clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  PYTHON=python3.12  the interpreter that makes $(VENV) (3.11 or newer)"
+	@echo "  JOBS=N             worker processes (default: all $(JOBS) cores)"
+	@echo "  FAST=1             with verify: 10 random instances a part"
+	@echo "  ARGS='...'         further arguments of the run (verify) or of pytest (test)"
+
+# The old verdicts go first: a run that breaks off must not leave a report on an earlier one. What an interrupted run
+# has finished is in verdicts.json.partial and is not computed again.
+verify: $(VENV)/.installed ## Check every claim; write results/verdicts.json and results/report.html
+	@mkdir -p "$(RESULTS)" && rm -f "$(RESULTS)/verdicts.json" "$(RESULTS)/report.html"
+	@echo "Checking the claims with $(JOBS) worker(s)"
+	@code=0; \
+	$(BIN)/python -m proofs_check run --jobs $(JOBS) $(if $(filter-out 0,$(FAST)),--instances 10) \
+	    --json "$(RESULTS)/verdicts.json" $(ARGS) || code=$$?; \
+	if [ -f "$(RESULTS)/verdicts.json" ]; then \
+	    $(BIN)/python -m proofs_check report --from "$(RESULTS)/verdicts.json" --out "$(RESULTS)" \
+	    || { [ $$code -ne 0 ] || code=1; }; \
+	fi; \
+	exit $$code
+
+# One thread a worker: the workers are the parallelism.
+test: $(VENV)/.installed-test ## Run the test suite
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m numpydoc lint `find mdplab -name '*.py'`
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## Format the sources and repair what can be repaired
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove the environment, the results and the caches
+	rm -rf "$(VENV)" "$(RESULTS)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f .coverage .coverage.*
+	find mdplab proofs_check tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, three levels of installation; a level is renewed when a recipe file is newer than its stamp.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "mdplab needs Python 3.11 or newer, but PYTHON=$(PYTHON) is: `$(PYTHON) --version 2>&1`." >&2; \
+	    echo "Name a newer one, for instance: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with `$(PYTHON) --version`"
+	@$(PYTHON) -m venv "$(VENV)"
+	@touch $@
+
+$(VENV)/.installed: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab and what it needs (a few minutes the first time)"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab and what its tests need (a few minutes the first time)"
+	@$(INSTALL) -e '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-dev: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab, its tests' needs and the linters (a few minutes the first time)"
+	@$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/.installed $(VENV)/.installed-test $@
