@@ -1,0 +1,43 @@
+"""Exhaustive enumeration: the slow, obvious route against which clever ones are judged.
+
+Everything here lists a finite set (trajectories, chain paths, tuples of draws, deterministic policies) together with
+exact probabilities, within a hard cap that is checked before memory is taken.
+"""
+
+from __future__ import annotations
+
+from mdplab.enumeration.combinatorics import (
+    all_tuples,
+    arrangements,
+    binary_masks,
+    expectation_over_groups,
+    iid_groups,
+)
+from mdplab.enumeration.groups import best_of_n_enumerated
+from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probability
+from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
+from mdplab.enumeration.trajectories import (
+    History,
+    Trajectories,
+    enumerate_outcome_trajectories,
+    enumerate_trajectories,
+)
+
+__all__ = [
+    "History",
+    "Paths",
+    "Trajectories",
+    "all_tuples",
+    "arrangements",
+    "best_of_n_enumerated",
+    "binary_masks",
+    "deterministic_policies",
+    "deterministic_stage_policies",
+    "enumerate_outcome_trajectories",
+    "enumerate_paths",
+    "enumerate_trajectories",
+    "expectation_over_groups",
+    "iid_groups",
+    "one_hot",
+    "path_log_probability",
+]

@@ -1,0 +1,22 @@
+"""Laws with finite support on the line, and laws of order statistics.
+
+A :class:`FiniteLaw` is the exact form of a return law, of a price law or of a row of scores; everything
+distributional in the package is arithmetic on such laws (:mod:`mdplab.laws.finite_law`).  The law of the best of
+n draws, ties included, is in :mod:`mdplab.laws.order`.
+"""
+
+from __future__ import annotations
+
+from mdplab.laws.atoms import merge_atoms
+from mdplab.laws.finite_law import FiniteLaw, common_support
+from mdplab.laws.order import best_of_n, log_best_of_n, win_rate, worst_of_n
+
+__all__ = [
+    "FiniteLaw",
+    "best_of_n",
+    "common_support",
+    "log_best_of_n",
+    "merge_atoms",
+    "win_rate",
+    "worst_of_n",
+]

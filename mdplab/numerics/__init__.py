@@ -1,0 +1,37 @@
+"""Derivatives, scalar roots and maxima, rate fits and quadrature; each answer with an error estimate or an enclosure.
+
+The module-level imports are NumPy alone; SciPy is imported inside the functions that use it.
+"""
+
+from __future__ import annotations
+
+from mdplab.numerics.differentiate import (
+    central_difference_gradient,
+    central_difference_hessian,
+    complex_step_gradient,
+    complex_step_hessian,
+)
+from mdplab.numerics.estimate import Estimate
+from mdplab.numerics.quadrature import adaptive_quadrature, gauss_legendre, normal_expectation
+from mdplab.numerics.rates import RateFit, dyadic_envelope, fit_rate, local_slopes
+from mdplab.numerics.scalar import MaximumSolution, RootSolution, bisect_rows, maximum, monotone_root
+
+__all__ = [
+    "Estimate",
+    "MaximumSolution",
+    "RateFit",
+    "RootSolution",
+    "adaptive_quadrature",
+    "bisect_rows",
+    "central_difference_gradient",
+    "central_difference_hessian",
+    "complex_step_gradient",
+    "complex_step_hessian",
+    "dyadic_envelope",
+    "fit_rate",
+    "gauss_legendre",
+    "local_slopes",
+    "maximum",
+    "monotone_root",
+    "normal_expectation",
+]
