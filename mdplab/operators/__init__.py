@@ -1,0 +1,108 @@
+"""Maps on values, policies, laws and sets: the operators that solvers iterate and claims check.
+
+An operator is a plain function of a frozen model and arrays; it solves nothing but, at most, one linear system.
+"""
+
+from __future__ import annotations
+
+from mdplab.operators.bellman import (
+    action_values,
+    advantage,
+    gap,
+    greedy_policy,
+    induced,
+    maximisers,
+    optimality_backup,
+    pair_kernel,
+    performance_difference,
+    policy_backup,
+)
+from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
+from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
+from mdplab.operators.mirror import mirror_step
+from mdplab.operators.occupancy import (
+    density_ratio,
+    flow_matrix,
+    occupancy,
+    occupancy_residual,
+    pair_flow_matrix,
+    policy_of_occupancy,
+    stage_laws,
+    stage_occupancy,
+    state_occupancy,
+)
+from mdplab.operators.policy_gradient import (
+    chain_to_features,
+    compatible_fit,
+    fisher_information,
+    score,
+    softmax_policy_gradient,
+)
+from mdplab.operators.reachability import (
+    largest_invariant_set,
+    reachability_backup,
+    staying_actions,
+    survival_time,
+)
+from mdplab.operators.residual import residual_backup, residual_policy_log, residual_value
+from mdplab.operators.soft import (
+    regulariser,
+    soft_advantage,
+    soft_backup,
+    soft_policy_backup,
+    soft_policy_log,
+    soft_value,
+)
+from mdplab.operators.tilt import gibbs_gap, log_mixture, log_sum_exp, log_tilt
+
+__all__ = [
+    "action_values",
+    "advantage",
+    "chain_kl",
+    "chain_to_features",
+    "compatible_fit",
+    "density_ratio",
+    "distributional_backup",
+    "fisher_information",
+    "flow_matrix",
+    "gap",
+    "gibbs_gap",
+    "greedy_distributional_backup",
+    "greedy_policy",
+    "induced",
+    "largest_invariant_set",
+    "log_mixture",
+    "log_partition",
+    "log_sum_exp",
+    "log_tilt",
+    "log_value_recursion",
+    "marginals",
+    "maximisers",
+    "mirror_step",
+    "occupancy",
+    "occupancy_residual",
+    "optimality_backup",
+    "pair_flow_matrix",
+    "pair_kernel",
+    "performance_difference",
+    "policy_backup",
+    "policy_of_occupancy",
+    "reachability_backup",
+    "regulariser",
+    "residual_backup",
+    "residual_policy_log",
+    "residual_value",
+    "score",
+    "soft_advantage",
+    "soft_backup",
+    "soft_policy_backup",
+    "soft_policy_log",
+    "soft_value",
+    "softmax_policy_gradient",
+    "stage_laws",
+    "stage_occupancy",
+    "state_occupancy",
+    "staying_actions",
+    "survival_time",
+    "tilted_chain",
+]
