@@ -1,0 +1,46 @@
+"""Machinery of claims: parts, relations, routes, verdicts, controls, false readings, and the runner."""
+
+from mdplab.claims.check import as_expected, check, draw_instance
+from mdplab.claims.claim import (
+    DEFINITIONAL,
+    HARMLESS,
+    Assumption,
+    Claim,
+    Control,
+    Known,
+    Part,
+    Reading,
+    Record,
+)
+from mdplab.claims.registry import digest, find, load, records
+from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Rate, Separates, Side
+from mdplab.claims.tolerances import central_difference_error, complex_step_error, rounding
+
+__all__ = [
+    "DEFINITIONAL",
+    "HARMLESS",
+    "Assumption",
+    "AtLeast",
+    "AtMost",
+    "Claim",
+    "Control",
+    "Equal",
+    "Known",
+    "Outcome",
+    "Part",
+    "Rate",
+    "Reading",
+    "Record",
+    "Separates",
+    "Side",
+    "as_expected",
+    "central_difference_error",
+    "check",
+    "complex_step_error",
+    "digest",
+    "draw_instance",
+    "find",
+    "load",
+    "records",
+    "rounding",
+]

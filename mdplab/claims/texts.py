@@ -1,0 +1,54 @@
+"""What a report says about a record beyond its numbers: statement, assumptions, routes and the drawn figure."""
+
+from __future__ import annotations
+
+from mdplab.claims.check import describe
+from mdplab.claims.claim import Claim, Part, Reading, Record
+from mdplab.claims.report import ClaimText
+
+__all__ = ["claim_text"]
+
+
+def claim_text(record: Record) -> ClaimText:
+    """Collect the texts of a record and draw its figure.
+
+    Parameters
+    ----------
+    record : Claim or Reading
+        The record; drawing its figure may solve small problems.
+
+    Returns
+    -------
+    ClaimText
+    """
+    parts = record.parts if isinstance(record, Claim) else [record.part]
+    claim = record if isinstance(record, Claim) else record.claim
+    return ClaimText(
+        title=record.title,
+        statement=record.statement,
+        source=claim.provenance if isinstance(record, Claim) else f"a false reading of {claim.id}",
+        theorem=claim.theorem if isinstance(record, Claim) else None,
+        assumptions=[(a.name, a.text, a.carried_by) for a in claim.assumptions],
+        parts={part.name: part.text for part in parts},
+        routes={part.name: _routes(part) for part in parts},
+        figure_svg=None if isinstance(record, Reading) else figure_svg(record),
+        figure_caption="" if isinstance(record, Reading) else record.figure_caption,
+        papers=list(record.papers),
+    )
+
+
+def _routes(part: Part) -> tuple[str, str, list[str]]:
+    cross = [describe(route) for route in (part.cross_left, part.cross_right) if route is not None]
+    return describe(part.relation.left), describe(part.relation.right), cross
+
+
+def figure_svg(claim: Claim) -> str | None:
+    """Draw the figure of a claim; returns SVG, or None where the claim has no figure."""
+    if claim.figure_function is None:
+        return None
+    from mdplab import plotting
+
+    with plotting.style():
+        figure, axes = plotting.new_figure(claim.figure_panels)
+        claim.figure_function(axes if claim.figure_panels > 1 else axes[0])
+        return plotting.figure_to_svg(figure, prefix=claim.id)

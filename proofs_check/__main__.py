@@ -1,0 +1,352 @@
+"""The command line: ``python -m proofs_check`` or ``proofs-check``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mdplab.claims import registry
+from mdplab.claims.check import as_expected, describe
+from mdplab.claims.claim import Reading, Record
+
+__all__ = ["main"]
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0 if all went as expected, 1 if a record did not, 2 for a usage error, 130 after Ctrl-C.
+    """
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse exits by itself: 0 for --help, 2 for a usage error
+        return int(stop.code or 0)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(options.action(options))
+    except (UsageError, registry.UnknownRecord) as problem:
+        print(f"proofs-check: {problem}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print(
+            "proofs-check: interrupted; with --json the finished records are kept and resumed",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="proofs-check",
+        description="Check theoretical claims of reinforcement learning, each on two exact routes.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, action: Any, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(action=action)
+        return made
+
+    some = command("list", _list, "List the records: claims and their false readings.")
+    some.add_argument("--family", action="append", default=[], help="only this family (repeatable)")
+    some.add_argument("--json", action="store_true", help="as JSON")
+    one = command("show", _show, "Show the statement, assumptions, parts and routes of a record.")
+    one.add_argument("id")
+    go = command("run", _run, "Check records; exit 0 only if all came out as expected.")
+    go.add_argument("ids", nargs="*", metavar="ID", help="records to check (default: all)")
+    go.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
+    go.add_argument(
+        "--instances", type=_positive, help="random instances of each part (default: the claim's own)"
+    )
+    go.add_argument("--seed", type=_natural, default=0)
+    go.add_argument("--jobs", type=_positive, default=1, help="worker processes")
+    go.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
+    )
+    page = command("report", _report, "Write the HTML report of a run.")
+    page.add_argument(
+        "--from", dest="source", type=Path, default=Path("results/verdicts.json"), metavar="FILE"
+    )
+    page.add_argument("--out", type=Path, default=Path("results"), metavar="DIR")
+    cite = command("cite", _cite, "Print the BibTeX entries of a record's papers.")
+    cite.add_argument("id")
+    two = command(
+        "diff", _diff, "Compare two runs; exit 1 if a record changed its verdict, a control or a known value."
+    )
+    two.add_argument("before", type=Path)
+    two.add_argument("after", type=Path)
+    return parser
+
+
+def _select(ids: Sequence[str], families: Sequence[str]) -> list[str]:
+    """Ids and families are united; nothing named means all."""
+    everything = registry.records()
+    known = sorted({record.family for record in everything.values()})
+    for family in families:
+        if family not in known:
+            raise UsageError(f"no family {family!r}; there are {', '.join(known)}")
+    for identifier in ids:
+        registry.find(identifier)
+    if not ids and not families:
+        return list(everything)
+    return [i for i, record in everything.items() if i in ids or record.family in families]
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number > 0)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    # away from a terminal nothing is cut: the table is as wide as its rows
+    (console if console.is_terminal else Console(width=160)).print(table)
+
+
+def _list(options: argparse.Namespace) -> int:
+    chosen = [registry.find(identifier) for identifier in _select([], options.family)]
+    if options.json:
+        rows = [
+            {"id": r.id, "family": r.family, "title": r.title, "papers": list(r.papers), "expect": r.expect}
+            for r in chosen
+        ]
+        print(json.dumps(rows, indent=1))
+    else:
+        _table(
+            f"{len(chosen)} records", ["id", "family", "expect"], [[r.id, r.family, r.expect] for r in chosen]
+        )
+    return OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    record = registry.find(options.id)
+    print("\n".join(_page(record)))
+    return OK
+
+
+def _page(record: Record) -> list[str]:
+    lines = [record.id, "=" * len(record.id), record.title, "", record.statement, ""]
+    lines += [f"papers: {', '.join(record.papers)}", f"family: {record.family}", f"expect: {record.expect}"]
+    if isinstance(record, Reading):
+        lines += [f"reads falsely: {record.claim.id}", f"repaired by: part {record.repair.name}"]
+        return lines + _part_lines(record.part)
+    lines += [
+        f"statement: {record.provenance}" + (f", {record.theorem}" if record.theorem else ""),
+        "",
+        "Assumptions",
+    ]
+    lines += [f"  {a.name}  {a.text}  [{a.carried_by}]" for a in record.assumptions]
+    for part in record.parts:
+        lines += ["", *_part_lines(part)]
+    if record.readings:
+        lines += ["", "False readings", *(f"  {reading.id}: {reading.title}" for reading in record.readings)]
+    return lines
+
+
+def _part_lines(part: Any) -> list[str]:
+    lines = [f"Part {part.name}: {part.text}", f"  {type(part.relation).__name__}, {part.quantifier}"]
+    lines += [f"  left:  {describe(part.relation.left)}", f"  right: {describe(part.relation.right)}"]
+    for side, route in (("left", part.cross_left), ("right", part.cross_right)):
+        if route is not None:
+            lines.append(f"  second route to the {side}: {describe(route)}")
+    lines += [f"  shared input: {name} ({reason})" for name, reason in part.shared.items()]
+    return lines + [f"  control ({control.kind}): {control.name}" for control in part.controls]
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mdplab.claims.runner import run
+
+    chosen = _select(options.ids, options.family)
+    with tqdm(total=len(chosen), unit="record", file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def tell(result: dict[str, Any], resumed: bool) -> None:
+            bar.set_postfix_str(result["id"] + (" (kept)" if resumed else ""))
+            bar.update()
+
+        content = run(
+            chosen,
+            instances=options.instances,
+            seed=options.seed,
+            jobs=options.jobs,
+            path=options.json,
+            command=options.arguments,
+            on_result=tell,
+        )
+    records = content["records"]
+    _table(
+        "Verdicts", ["id", "verdict", "tight", "known", "controls", "time"], [_summary(r) for r in records]
+    )
+    surprises = [record for record in records if not as_expected(record)]
+    for record in surprises:
+        print(f"NOT AS EXPECTED  {record['id']}: {_explain(record)}")
+    count = Counter(record["verdict"] for record in records)
+    print(
+        ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
+        + (f"; {len(surprises)} not as expected" if surprises else "; all as expected")
+    )
+    return FAILED if surprises else OK
+
+
+def _summary(record: dict[str, Any]) -> list[str]:
+    tight = [part["tightness"] for part in record["parts"] if part["tightness"] is not None]
+    good = sum(control["as_expected"] for control in record["controls"])
+    known = (
+        f"{record['known_values_passed']}/{record['known_values_total']}"
+        if record["known_values_total"]
+        else "-"
+    )
+    verdict = record["verdict"] if as_expected(record) else f"{record['verdict']} (!)"
+    return [
+        record["id"],
+        verdict,
+        f"{max(tight):.4f}" if tight else "-",
+        known,
+        f"{good}/{len(record['controls'])}",
+        f"{record['seconds']:.1f} s",
+    ]
+
+
+def _explain(record: dict[str, Any]) -> str:
+    reasons = (
+        []
+        if record["verdict"] == record["expect"]
+        else [f"verdict {record['verdict']}, expected {record['expect']}"]
+    )
+    reasons += [record["message"]] if record["message"] else []
+    reasons += [
+        f"known value {row['name']}: printed {row['printed']}, computed {row['computed']}"
+        for row in record["known_values"]
+        if not row["passed"]
+    ]
+    reasons += [f"control {c['name']!r}: {c['message']}" for c in record["controls"] if not c["as_expected"]]
+    return "; ".join(reasons)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise UsageError(f"cannot read {path}: {problem.strerror}") from None
+    except json.JSONDecodeError as problem:
+        raise UsageError(f"{path} is not JSON: {problem}") from None
+    if not isinstance(content, dict) or not {"run", "records"} <= content.keys():
+        raise UsageError(f"{path} is not the JSON file of a run: expected an object with 'run' and 'records'")
+    return content
+
+
+def _report(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from mdplab.claims.report import write_report
+    from mdplab.claims.texts import claim_text
+
+    content = _read(options.source)
+    known = registry.records()
+    ids = [record["id"] for record in content["records"]]
+    missing = [identifier for identifier in ids if identifier not in known]
+    if missing:
+        raise UsageError(
+            f"{options.source} has records that this version does not know: {', '.join(missing)}"
+        )
+    texts = {i: claim_text(known[i]) for i in tqdm(ids, unit="figure", file=sys.stderr, dynamic_ncols=True)}
+    path = options.out / "report.html"
+    write_report(content, texts, path)
+    print(path)
+    return OK
+
+
+def _cite(options: argparse.Namespace) -> int:
+    from mdplab.claims.citations import cite
+
+    print(cite(registry.find(options.id).papers))
+    return OK
+
+
+def _state(record: dict[str, Any]) -> dict[str, str]:
+    """What a comparison of two runs looks at: nothing that depends on time or rounding."""
+    state = {"verdict": record["verdict"]}
+    state |= {f"part {part['name']}": part["verdict"] for part in record["parts"]}
+    state |= {
+        f"known value {row['name']}": "passed" if row["passed"] else "failed"
+        for row in record["known_values"]
+    }
+    state |= {
+        f"control {c['name']}": "as expected" if c["as_expected"] else "not as expected"
+        for c in record["controls"]
+    }
+    return state
+
+
+def _diff(options: argparse.Namespace) -> int:
+    before, after = (
+        {r["id"]: _state(r) for r in _read(path)["records"]} for path in (options.before, options.after)
+    )
+    changes = []
+    for identifier in [*before, *(i for i in after if i not in before)]:
+        old, new = before.get(identifier), after.get(identifier)
+        if old is None or new is None:
+            changes.append(
+                [
+                    identifier,
+                    "record",
+                    "absent" if old is None else "there",
+                    "absent" if new is None else "there",
+                ]
+            )
+            continue
+        for name in [*old, *(n for n in new if n not in old)]:
+            if old.get(name) != new.get(name):
+                changes.append([identifier, name, old.get(name, "absent"), new.get(name, "absent")])
+    if not changes:
+        print("no differences")
+        return OK
+    _table(f"{len(changes)} differences", ["id", "what", "before", "after"], changes)
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""Verdicts, controls, known values and false readings of a small claim."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mdplab.claims import (
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Side,
+    as_expected,
+    check,
+    draw_instance,
+    registry,
+)
+from mdplab.claims.check import half_unit
+from mdplab.instances.draw import SeededDraw
+from toy import Pair, exactly_twice, product, small_claim, square_of_sum, sum_of_squares
+
+pytestmark = pytest.mark.usefixtures("empty_registry")
+
+
+def test_a_true_claim_holds_and_its_record_is_plain_json() -> None:
+    record = check(small_claim())
+    assert record["verdict"] == "holds"
+    assert as_expected(record)
+    assert [part["name"] for part in record["parts"]] == ["(i)", "(ii)"]
+    assert record["parts"][1]["instances"] == 21
+    assert 0.5 < record["parts"][1]["tightness"] <= 1.0 + 1e-12
+    assert record["known_values_passed"] == record["known_values_total"] == 2
+    assert record["worst_instance"]["data"].keys() == {"a", "b"}
+    json.dumps(record, allow_nan=False)
+
+
+def test_the_same_seed_gives_the_same_record() -> None:
+    claim = small_claim()
+    first, second = check(claim), check(claim)
+    for record in (first, second):
+        record.pop("seconds")
+    assert json.dumps(first) == json.dumps(second)
+    assert draw_instance(claim, claim.parts[0], 0, seed=0) != draw_instance(claim, claim.parts[0], 0, seed=1)
+
+
+def test_more_instances_begin_with_the_same_ones() -> None:
+    claim = small_claim()
+    assert draw_instance(claim, claim.parts[0], 3) == draw_instance(claim, claim.parts[0], 3)
+    assert check(claim, instances=5)["parts"][0]["instances"] == 6
+
+
+@pytest.mark.parametrize(
+    ("side", "verdict"),
+    [
+        (lambda i: Side(np.nan), "error"),
+        (lambda i: Side([]), "error"),
+        (lambda i: Side([1.0, 2.0]), "error"),
+        (lambda i: Side(4 * i.a * i.b + 1e-6), "violated"),
+        (lambda i: Side(4 * i.a * i.b, 1e-3), "undecided"),
+    ],
+)
+def test_a_wrong_side_is_seen(side: Any, verdict: str) -> None:
+    claim = small_claim()
+    claim.parts[0].relation = Equal(side, claim.parts[0].relation.right)
+    record = check(claim)
+    assert record["verdict"] == verdict
+    assert "part (i)" in record["message"]
+    assert not as_expected(record)
+
+
+def test_an_exception_in_a_route_is_an_error_with_its_text() -> None:
+    def broken(instance: Pair) -> Side:
+        raise ZeroDivisionError("no such number")
+
+    claim = small_claim()
+    claim.parts[0].relation = Equal(broken, product)
+    record = check(claim)
+    assert record["verdict"] == "error"
+    assert "ZeroDivisionError: no such number" in record["message"]
+
+
+def test_mostly_degenerate_instances_are_an_error() -> None:
+    claim = small_claim(instance_family=lambda draw: Pair(0.0, draw.number(0.0, 1.0)))
+    record = check(claim)
+    assert record["verdict"] == "error"
+    assert "degenerate" in record["message"]
+
+
+def test_instances_outside_the_assumptions_are_skipped_and_too_few_are_an_error() -> None:
+    half = small_claim(instance_family=lambda draw: Pair(draw.number(-1.0, 1.0), 1.0))
+    record = check(half)
+    assert record["verdict"] == "holds"
+    assert record["parts"][0]["skipped"] > 0
+    assert record["parts"][0]["instances"] == 21
+    registry._claims.clear()
+    none = small_claim(instance_family=lambda draw: Pair(-1.0, draw.number(0.0, 1.0)))
+    record = check(none)
+    assert record["verdict"] == "error"
+    assert "inside the assumptions" in record["message"]
+
+
+def test_a_rejected_draw_counts_as_skipped() -> None:
+    def family(draw: SeededDraw) -> Pair:
+        a = draw.number(0.0, 1.0)
+        return Pair(a, 1.0) if a > 0.5 else draw.reject("too small")
+
+    record = check(small_claim(instance_family=family))
+    assert record["verdict"] == "holds"
+    assert record["parts"][0]["skipped"] > 0
+
+
+def test_a_control_that_is_not_violated_is_unexpected() -> None:
+    claim = small_claim()
+    claim.parts[1].control("nothing wrong", kind="mutation", instance=Pair(1.0, 2.0), right=sum_of_squares)
+    record = check(claim)
+    assert record["verdict"] == "holds"
+    assert not as_expected(record)
+    assert "not violated" in record["controls"][-1]["message"]
+
+
+def test_a_control_must_reproduce_its_printed_number() -> None:
+    claim = small_claim()
+    claim.parts[1].control(
+        "as printed", kind="constant", instance=Pair(1.0, 1.0), right=exactly_twice, specified="2.01"
+    )
+    assert "computed as 2.0" in check(claim)["controls"][-1]["message"]
+
+
+def test_a_control_is_paired_with_the_unchanged_part() -> None:
+    claim = small_claim()
+    claim.parts[1].relation = AtMost(square_of_sum, exactly_twice)
+    control = check(claim)["controls"][1]
+    assert not control["as_expected"]
+    assert "with the change undone: violated" in control["message"]
+
+
+def test_a_dropped_assumption_must_be_false_on_its_instance() -> None:
+    claim = small_claim()
+    bound = claim.part(
+        "(iii)",
+        "sum",
+        AtMost(lambda i: Side(abs(i.a) + abs(i.b)), lambda i: Side(i.a + i.b)),
+        resolution=1e-12,
+        reason="rounding",
+    )
+    bound.control("negative a", kind="assumption", instance=Pair(-1.0, 2.0), drops="A1", specified="2.0")
+    record = check(claim)
+    assert record["controls"][-1]["as_expected"]
+    bound.control("still positive", kind="assumption", instance=Pair(1.0, 2.0), drops="A1")
+    assert "is true on the instance" in check(claim)["controls"][-1]["message"]
+    bound.control("unknown", kind="assumption", instance=Pair(-1.0, 2.0), drops="A7")
+    assert "no assumption A7" in check(claim)["controls"][-1]["message"]
+
+
+def test_controls_that_change_nothing_are_refused() -> None:
+    part = small_claim().parts[0]
+    with pytest.raises(ValueError, match="changes nothing"):
+        part.control("nothing", kind="mutation", instance=Pair(1.0, 1.0))
+    with pytest.raises(ValueError, match="go together"):
+        part.control("nothing", kind="assumption", instance=Pair(1.0, 1.0))
+
+
+def test_a_wrong_known_value_is_unexpected() -> None:
+    claim = small_claim()
+
+    @claim.known(Pair(1.0, 1.0))
+    def _(instance: Pair) -> Any:
+        yield Known("wrong", "3.1416", 3.1415)
+
+    record = check(claim)
+    assert record["known_values_total"] == 3
+    assert record["known_values_passed"] == 2
+    assert not as_expected(record)
+
+
+@pytest.mark.parametrize(
+    ("printed", "half"),
+    [("1.25", 0.005), ("10", 0.0), ("1/3", 0.0), ("9.3e-12", 0.05e-12), (".5", 0.05), ("-2.000", 5e-4)],
+)
+def test_half_a_unit_of_the_last_printed_digit(printed: str, half: float) -> None:
+    assert half_unit(printed) == pytest.approx(half, rel=1e-12)
+
+
+def test_a_false_reading_is_refuted_and_repaired() -> None:
+    reading = small_claim().readings[0]
+    record = check(reading)
+    assert reading.id == record["id"] == "mean-inequality.equality"
+    assert record["verdict"] == record["expect"] == "refuted"
+    assert record["controls"][0]["kind"] == "repair"
+    assert as_expected(record)
+
+
+def test_a_reading_that_is_true_or_outside_the_assumptions_is_an_error() -> None:
+    claim = small_claim()
+    options: dict[str, Any] = {
+        "title": "t",
+        "statement": "s",
+        "relation": Equal(square_of_sum, sum_of_squares),
+        "repair": claim.parts[1],
+        "resolution": 1e-12,
+        "reason": "rounding",
+    }
+    true = check(claim.reading("true", counterexamples=(Pair(1.0, 1.0),), **options))
+    assert true["verdict"] == "error"
+    outside = check(claim.reading("outside", counterexamples=(Pair(-1.0, 1.0),), **options))
+    assert outside["verdict"] == "error"
+    assert "outside the assumptions" in outside["message"]
+    misprinted = check(
+        claim.reading("misprinted", counterexamples=(Pair(1.0, 2.0),), specified="1.5", **options)
+    )
+    assert misprinted["verdict"] == "error"
+
+
+def test_disagreeing_cross_checks_violate_an_inequality() -> None:
+    claim = small_claim()
+    claim.part(
+        "(iii)",
+        "bound with a wrong second route",
+        AtMost(square_of_sum, sum_of_squares),
+        cross_right=exactly_twice,
+        resolution=1e-12,
+        reason="rounding",
+    )
+    record = check(claim)
+    assert record["verdict"] == "violated"
+    assert "two routes of the right side disagree" in record["message"]
+
+
+def test_declarations_are_validated() -> None:
+    with pytest.raises(ValueError, match="lower-case words"):
+        Claim(
+            "Not An Id",
+            title="",
+            papers=(),
+            provenance="our formalisation",
+            statement="",
+            assumptions=(),
+            instance_family=id,
+        )
+    claim = small_claim()
+    with pytest.raises(ValueError, match="declared twice"):
+        claim.part("(i)", "", Equal(product, product), resolution=1, reason="")
+    with pytest.raises(ValueError, match="registered twice"):
+        small_claim()
+    registry._claims.clear()
+    with pytest.raises(ValueError, match="share a name"):
+        small_claim(assumptions=(Assumption("A1", "", ""), Assumption("A1", "", "")))
+    registry._claims.clear()
+    bare = small_claim(witnesses=())
+    with pytest.raises(ValueError, match="names no witness"):
+        bare.part("(x)", "", Equal(product, product), resolution=1, reason="", quantifier="exists")
+
+
+def test_unknown_ids_offer_the_nearest() -> None:
+    small_claim()
+    with pytest.raises(registry.UnknownRecord, match="nearest: mean-inequality"):
+        registry.find("mean-inequalty")

@@ -1,0 +1,113 @@
+"""The rule that turns two sides with error bounds into a verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mdplab.claims import AtLeast, AtMost, Equal, Rate, Separates, Side
+
+NUMBERS = st.floats(-1e3, 1e3)
+ERRORS = st.floats(0, 1e-3)
+
+
+def unused(instance: Any) -> Side:
+    raise AssertionError
+
+
+def compare(
+    relation: type, left: Side, right: Side, resolution: Any = 1.0, floor: float = 1e-8, **options: Any
+) -> Any:
+    return relation(unused, unused, **options).compare(left, right, resolution=resolution, floor=floor)
+
+
+@given(NUMBERS, NUMBERS, ERRORS, ERRORS)
+def test_equal_is_violated_iff_the_difference_exceeds_both_errors(
+    l: float, r: float, le: float, re: float
+) -> None:
+    outcome = compare(Equal, Side([l], le), Side([r], re))
+    assert outcome.verdict == ("violated" if abs(l - r) > le + re else "holds")
+    assert outcome.violation == abs(l - r)
+
+
+@given(NUMBERS, NUMBERS, ERRORS)
+def test_at_most_and_at_least_mirror_each_other(l: float, r: float, e: float) -> None:
+    most, least = compare(AtMost, Side([l], e), Side([r])), compare(AtLeast, Side([r]), Side([l], e))
+    assert most.verdict == least.verdict == ("violated" if l - r > e else "holds")
+    assert (most.violation, most.slack, most.tightness) == (least.violation, least.slack, least.tightness)
+
+
+def test_errors_are_elementwise() -> None:
+    assert compare(Equal, Side([1.0, 2.0], [0.5, 0.0]), Side([1.4, 2.0])).verdict == "holds"
+    assert compare(Equal, Side([1.0, 2.0], [0.0, 0.5]), Side([1.4, 2.0])).verdict == "violated"
+
+
+def test_a_bound_above_the_resolution_is_undecided_even_when_the_sides_differ() -> None:
+    for right in (1.0, 5.0):
+        outcome = compare(Equal, Side([1.0], 1e-3), Side([right]), resolution=1e-6)
+        assert outcome.verdict == "undecided"
+        assert "resolution" in outcome.message
+    assert compare(Equal, Side([1.0], np.inf), Side([1.0])).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        (Side([np.nan, 1.0]), Side([1.0, 1.0]), r"left side is nan at \(0,\)"),
+        (Side([1.0, 1.0]), Side([1.0, np.inf]), r"right side is inf at \(1,\)"),
+        (Side([]), Side([]), "left side is empty"),
+        (Side([1.0, 2.0]), Side([1.0]), "different shapes"),
+        (Side([[1.0, 2.0]]), Side([1.0, 2.0]), "different shapes"),
+        (Side([1.0 + 1j]), Side([1.0]), "complex"),
+        (Side([1.0], np.nan), Side([1.0]), "negative or NaN"),
+        (Side([1.0], -1.0), Side([1.0]), "negative or NaN"),
+        (Side([1.0, 2.0], [1.0, 2.0, 3.0]), Side([1.0, 2.0]), "error bound of the left side has shape"),
+        ([1.0], Side([1.0]), "expected a Side"),
+    ],
+)
+@pytest.mark.parametrize("relation", [Equal, AtMost, AtLeast, Separates])
+def test_what_cannot_be_compared_is_an_error(relation: type, left: Any, right: Any, message: str) -> None:
+    import re
+
+    outcome = compare(relation, left, right)
+    assert outcome.verdict == "error"
+    assert re.search(message, outcome.message)
+
+
+def test_tightness_counts_only_right_sides_above_the_floor() -> None:
+    outcome = compare(AtMost, Side([1e-12, 0.5]), Side([1e-13, 1.0]), floor=1e-8, resolution=1.0)
+    assert outcome.tightness == 0.5
+    assert compare(AtMost, Side([1e-12]), Side([1e-11])).tightness is None
+
+
+def test_two_vanishing_sides_are_degenerate() -> None:
+    assert compare(Equal, Side([1e-10]), Side([1e-10])).degenerate
+    assert not compare(Equal, Side([1e-10, 1.0]), Side([1e-10, 1.0])).degenerate
+
+
+def test_separates_needs_the_margin_beyond_the_errors() -> None:
+    assert compare(Separates, Side([1.0], 0.1), Side([2.0]), margin=0.8).verdict == "holds"
+    assert compare(Separates, Side([1.0], 0.3), Side([2.0]), margin=0.8).verdict == "violated"
+
+
+def rate(errors: np.ndarray, parameter: np.ndarray, uncertainty: float = 0.0, **options: Any) -> Any:
+    made = Rate(unused, unused, parameter=lambda instance: parameter, **options)
+    return made.compare_rate(Side(errors, uncertainty), Side(0.0), parameter, resolution=0.05)
+
+
+def test_rate_looks_at_every_pair_of_refinements() -> None:
+    parameter = np.array([0.1, 0.05, 0.025])
+    assert rate(3 * parameter, parameter).verdict == "holds"
+    assert rate(3 * parameter**2, parameter).verdict == "violated"
+    assert rate(np.array([0.1, 0.05, 0.05]), parameter).verdict == "violated"
+    assert rate(3 * parameter**2, parameter, order=2.0, window=(1.9, 2.1)).verdict == "holds"
+
+
+def test_rate_whose_errors_drown_is_not_a_rate() -> None:
+    parameter = np.array([0.1, 0.05])
+    assert rate(parameter, parameter, uncertainty=0.06).verdict == "error"
+    assert rate(parameter, parameter, uncertainty=0.02).verdict == "undecided"

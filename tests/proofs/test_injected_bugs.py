@@ -1,0 +1,114 @@
+"""A bug in any one solver makes the command line exit 1 and name the claim."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mdplab import solvers
+from proofs_check.__main__ import main
+
+Bug = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def discount_off_by_one_step(solver: Callable[..., Any]) -> Callable[..., Any]:
+    """Discounts the first reward too."""
+
+    def wrong(mdp: Any, *args: Any, **options: Any) -> Any:
+        return solver(mdp.replace(reward=mdp.discount * mdp.reward), *args, **options)
+
+    return wrong
+
+
+def sign_of_the_reward(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(mdp: Any, *args: Any, **options: Any) -> Any:
+        return solver(mdp.replace(reward=-mdp.reward), *args, **options)
+
+    return wrong
+
+
+def missing_entropy(solver: Callable[..., Any]) -> Callable[..., Any]:
+    """Evaluates without the entropy term."""
+
+    def wrong(*args: Any, temperature: float = 0.0, **options: Any) -> Any:
+        return solver(*args, temperature=0.0, **options)
+
+    return wrong
+
+
+def temperature_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, temperature: float, **options: Any) -> Any:
+        return solver(*args, temperature=1.01 * temperature, **options)
+
+    return wrong
+
+
+def prior_forgotten(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, prior_weight: float, **options: Any) -> Any:
+        return solver(*args, prior_weight=0.999 * prior_weight, **options)
+
+    return wrong
+
+
+def step_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, step: Any, **options: Any) -> Any:
+        return solver(*args, step=-step, **options)
+
+    return wrong
+
+
+def strength_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, strength: float, **options: Any) -> Any:
+        return solver(*args, strength=1.001 * strength, **options)
+
+    return wrong
+
+
+def players_exchanged(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(preference: Any, *args: Any, **options: Any) -> Any:
+        return solver(np.asarray(preference).T, *args, **options)
+
+    return wrong
+
+
+def objective_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, **options: Any) -> Any:
+        found = solver(*args, **options)
+        return dataclasses.replace(found, objective=found.objective + 1e-6)
+
+    return wrong
+
+
+BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
+    ("soft_policy_iteration", temperature_off, ("kl-objective-balance", "parl-hypergradient")),
+    ("soft_value_iteration", discount_off_by_one_step, ("kl-objective-balance",)),
+    ("residual_q_learning", prior_forgotten, ("rql-fixed-point",)),
+    ("policy_evaluation", missing_entropy, ("soft-policy-gradient",)),
+    ("policy_iteration", sign_of_the_reward, ("npg-one-over-t", "lp-duality-mdp")),
+    ("mirror_descent", step_off, ("npg-one-over-t",)),
+    ("occupancy_program", objective_off, ("lp-duality-mdp",)),
+    ("value_program", sign_of_the_reward, ("lp-duality-mdp",)),
+    ("dual_v", strength_off, ("dual-v-strong-duality",)),
+    ("regularised_nash", players_exchanged, ("nlhf-nash-md-recursion",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "bug", "victims"), BUGS, ids=[f"{name}-{bug.__name__}" for name, bug, _ in BUGS]
+)
+def test_a_bug_in_a_solver_is_seen(
+    name: str,
+    bug: Bug,
+    victims: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(solvers, name, bug(getattr(solvers, name)))
+    assert main(["run", *victims, "--instances", "3", "--jobs", "1"]) == 1
+    printed = capsys.readouterr().out
+    for victim in victims:
+        assert f"NOT AS EXPECTED  {victim}" in printed
