@@ -1,0 +1,71 @@
+"""Ctrl-C: a run keeps what it finished, and a large solve answers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LARGE_SOLVE = """
+import numpy as np
+import scipy.sparse as sp
+from mdplab import MDP, solvers
+
+rng = np.random.default_rng(0)
+states, actions, successors = 50_000, 5, 5
+rows = np.repeat(np.arange(states * actions), successors)
+columns = rng.integers(states, size=rows.size)
+kernel = sp.coo_array((np.full(rows.size, 1 / successors), (rows, columns)), shape=(states * actions, states)).tocsr()
+mdp = MDP(kernel, rng.normal(size=(states, actions)), 0.99)
+small = MDP(np.full((2, 1, 2), 0.5), np.ones((2, 1)), 0.5)
+solvers.soft_value_iteration(small.to_sparse(), temperature=1.0)  # compiles
+solving = True
+print("solving", flush=True)
+try:
+    while True:
+        solvers.soft_value_iteration(mdp, temperature=1e-3, tol=0.0)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[str, float]:
+    """Send Ctrl-C; return what the process still printed and how long it took to end."""
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    printed, _ = process.communicate(timeout=60)
+    return printed, time.monotonic() - sent
+
+
+@pytest.mark.slow
+def test_a_large_solve_stops_on_ctrl_c() -> None:
+    process = subprocess.Popen([sys.executable, "-c", LARGE_SOLVE], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "solving\n"
+    time.sleep(1.0)
+    printed, _ = interrupt(process)
+    assert printed == "interrupted\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupted_run_is_resumed(jobs: str, tmp_path: Path) -> None:
+    path, partial = tmp_path / "out.json", tmp_path / "out.json.partial"
+    options = ["--family", "soft_residual", "--instances", "40", "--jobs", jobs, "--json", str(path)]
+    command = [sys.executable, "-m", "proofs_check", "run", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while process.poll() is None and not (partial.exists() and partial.read_text().count("\n") >= 2):
+        time.sleep(0.02)
+    printed, _ = interrupt(process)
+    assert process.returncode == 130
+    assert "interrupted" in printed
+    assert not path.exists()
+    kept = partial.read_text().count("\n") - 1
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout
+    assert again.stderr.count("(kept)") >= min(kept, 1)
+    assert not partial.exists()

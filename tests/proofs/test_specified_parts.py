@@ -1,0 +1,45 @@
+"""The parts of each statement, by name: no claim may lose one of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mdplab.claims import Claim, records
+
+SPECIFIED = {
+    "best-of-n-kl": 4,
+    "ctmartingale-orthogonality-rate": 2,
+    "dist-bellman-wasserstein-contraction": 1,
+    "dist-control-not-contraction": 2,
+    "dual-v-strong-duality": 3,
+    "fisor-largest-feasible-region": "(i) (ii) (iii)",
+    "kl-objective-balance": 3,
+    "lp-duality-mdp": 4,
+    "mode-seeking-log-mean-threshold": 3,
+    "nlhf-nash-md-recursion": "(a) (b) (c)",
+    "npg-one-over-t": 2,
+    "parl-hypergradient": "(i) (ii) (iii)",
+    "rcsl-inconsistency": "(i) (ii)",
+    "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
+    "rql-fixed-point": "(i) (ii) (iii)",
+    "soft-policy-gradient": 2,
+    "tilt-soft-optimal-chain": "(a) (b) (c) (d) (e)",
+    "trajectory-reweighting": "(i) (ii) (iii) (iv)",
+}
+"""Names of the parts, or their least number where the statement names none."""
+
+
+def test_every_specified_claim_is_registered() -> None:
+    assert {i for i, record in records().items() if isinstance(record, Claim)} >= SPECIFIED.keys()
+
+
+@pytest.mark.parametrize("identifier", SPECIFIED)
+def test_every_part_of_the_statement_is_there(identifier: str) -> None:
+    claim = records()[identifier]
+    assert isinstance(claim, Claim)
+    wanted = SPECIFIED[identifier]
+    if isinstance(wanted, int):
+        assert len(claim.parts) >= wanted
+    else:
+        stems = {part.name.strip("()").split()[0].rstrip(",") for part in claim.parts}
+        assert {name.strip("()") for name in wanted.split()} <= stems
