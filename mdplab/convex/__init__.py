@@ -1,0 +1,26 @@
+"""Convex programs: linear ones by HiGHS, smooth ones by damped Newton, conic ones by Clarabel.
+
+``linear`` and ``smooth`` wrap a solver each and add what it does not give: textbook multipliers, statuses and error
+bounds that do not rest on the solver's own word.  ``occupancy`` is the one door to cvxpy, which is imported inside
+its functions.
+"""
+
+from mdplab.convex.conjugate_dual import ConjugateDual
+from mdplab.convex.flow import FlowPolytope
+from mdplab.convex.linear import linear_program
+from mdplab.convex.occupancy import conic_entropy_occupancy_program, conic_occupancy_program
+from mdplab.convex.pair_loss import PairLoss
+from mdplab.convex.program import ProgramSolution
+from mdplab.convex.smooth import SmoothMinimum, minimise_smooth
+
+__all__ = [
+    "ConjugateDual",
+    "FlowPolytope",
+    "PairLoss",
+    "ProgramSolution",
+    "SmoothMinimum",
+    "conic_entropy_occupancy_program",
+    "conic_occupancy_program",
+    "linear_program",
+    "minimise_smooth",
+]
