@@ -75,7 +75,9 @@ def test_systems_against_slow_sums(name: str) -> None:
 
     def moment(c: FloatArray, b: FloatArray, i: int, d: FloatArray, e: FloatArray, j: int) -> FloatArray:
         """``E (c X_i^2 + b)(d X_j^2 + e)^T``."""
-        return np.outer(c, d) * fourth[i, j] + np.outer(c, e) * v[i] + np.outer(b, d) * v[j] + np.outer(b, e)
+        total: FloatArray = np.outer(c, d) * fourth[i, j] + np.outer(c, e) * v[i]
+        total += np.outer(b, d) * v[j] + np.outer(b, e)
+        return total
 
     one, zero = np.ones(1), np.zeros(1)
     matrix, right = np.zeros((2, 2)), np.zeros((2, 1))

@@ -1,0 +1,1 @@
+"""Laws of returns, conditioning on the return, and policy evaluation in continuous time."""

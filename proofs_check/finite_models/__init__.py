@@ -1,0 +1,1 @@
+"""Control, finite models, and exact linear or finite kernels."""

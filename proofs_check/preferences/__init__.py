@@ -1,0 +1,1 @@
+"""Preferences, alignment and games on finite sets of responses."""
