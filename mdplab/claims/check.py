@@ -53,7 +53,17 @@ def check(record: Record, *, instances: int | None = None, seed: int = 0) -> dic
 
 
 def as_expected(result: dict[str, Any]) -> bool:
-    """Whether a record came out as expected: its verdict, every known value and every control."""
+    """Whether a record came out as expected: its verdict, every known value and every control.
+
+    Parameters
+    ----------
+    result : dict
+        A record as :func:`check` returns it.
+
+    Returns
+    -------
+    bool
+    """
     return (
         result["verdict"] == result["expect"]
         and result["known_values_passed"] == result["known_values_total"]
@@ -62,12 +72,40 @@ def as_expected(result: dict[str, Any]) -> bool:
 
 
 def fresh(instance: Any) -> Any:
-    """A copy of an instance without the values it has cached."""
+    """A copy of an instance without the values it has cached.
+
+    Parameters
+    ----------
+    instance : object
+        A dataclass; anything else is returned as it is.
+
+    Returns
+    -------
+    object
+    """
     return dataclasses.replace(instance) if hasattr(type(instance), "__dataclass_fields__") else instance
 
 
 def draw_instance(claim: Claim, part: Part, index: int, *, seed: int = 0, attempt: int = 0) -> Any:
     """Draw instance ``index`` of a part; the same arguments give the same instance.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    part : Part
+        One of its parts.
+    index : int
+        Number of the instance, from 0.
+    seed : int
+        Seed of the run.
+    attempt : int
+        Number of draws already discarded for this index.
+
+    Returns
+    -------
+    object
+        An instance of the part's family, not yet tested against the assumptions.
 
     Raises
     ------
@@ -80,7 +118,21 @@ def draw_instance(claim: Claim, part: Part, index: int, *, seed: int = 0, attemp
 
 
 def inside(claim: Claim, part: Part, instance: Any) -> bool:
-    """Whether the instance meets every testable assumption that the part needs."""
+    """Whether the instance meets every testable assumption that the part needs.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    part : Part
+        One of its parts.
+    instance : object
+        An instance of the part's family.
+
+    Returns
+    -------
+    bool
+    """
     return all(
         assumption.predicate(instance)
         for assumption in claim.assumptions
@@ -208,7 +260,17 @@ def _part_record(part: Part, tally: _Tally, routes: list[str]) -> dict[str, Any]
 
 
 def describe(route: Callable[..., Any]) -> str:
-    """First line of a route's docstring, or its name."""
+    """First line of a route's docstring, or its name.
+
+    Parameters
+    ----------
+    route : callable
+        A side; a ``functools.partial`` is described by its function.
+
+    Returns
+    -------
+    str
+    """
     inner = getattr(route, "func", route)  # functools.partial
     text = (inner.__doc__ or "").strip()
     return text.splitlines()[0].rstrip(".") if text else getattr(inner, "__name__", "route").replace("_", " ")
@@ -274,7 +336,17 @@ def _known_values(claim: Claim) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=4096)
 def half_unit(printed: str) -> float:
-    """Half a unit of the last printed digit of a number; an integer or a fraction is exact."""
+    """Half a unit of the last printed digit of a number; an integer or a fraction is exact.
+
+    Parameters
+    ----------
+    printed : str
+        The number as printed, e.g. ``"0.25"``, ``"9.3e-12"``, ``"1/3"``.
+
+    Returns
+    -------
+    float
+    """
     if "/" in printed or "." not in printed.partition("e")[0]:
         return 0.0
     exponent = Decimal(printed).as_tuple().exponent
@@ -396,7 +468,18 @@ def _check_reading(reading: Reading) -> dict[str, Any]:
 
 
 def instance_data(instance: Any) -> Any:
-    """Explicit data of an instance as JSON types; infinities become the strings ``"inf"`` and ``"-inf"``."""
+    """Explicit data of an instance as JSON types; infinities become the strings ``"inf"`` and ``"-inf"``.
+
+    Parameters
+    ----------
+    instance : object
+        A model, a dataclass, an array, a sparse matrix, a container or a scalar.
+
+    Returns
+    -------
+    object
+        Dictionaries, lists, strings and numbers.
+    """
     if hasattr(instance, "to_dict"):
         return instance_data(instance.to_dict())
     if dataclasses.is_dataclass(instance) and not isinstance(instance, type):

@@ -33,6 +33,11 @@ class UnknownRecord(KeyError):
 def register(claim: Claim) -> None:
     """Add a claim to the registry.
 
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+
     Raises
     ------
     ValueError
@@ -57,7 +62,12 @@ def load() -> None:
 
 
 def records() -> dict[str, Record]:
-    """All records (claims and their false readings) by id, in the order of family and id."""
+    """All records (claims and their false readings) by id, in the order of family and id.
+
+    Returns
+    -------
+    dict of str to Claim or Reading
+    """
     load()
     ordered = sorted(_claims.values(), key=lambda claim: (claim.family, claim.id))
     return {record.id: record for claim in ordered for record in claim.records()}
@@ -65,6 +75,15 @@ def records() -> dict[str, Record]:
 
 def find(identifier: str) -> Record:
     """Return the record with this id.
+
+    Parameters
+    ----------
+    identifier : str
+        Id of a claim or of a false reading.
+
+    Returns
+    -------
+    Claim or Reading
 
     Raises
     ------
@@ -80,7 +99,13 @@ def find(identifier: str) -> Record:
 
 
 def digest() -> str:
-    """SHA-256 of ids, statements and parts of all records: equal digests mean equal claims."""
+    """SHA-256 of ids, statements and parts of all records: equal digests mean equal claims.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     summary = hashlib.sha256()
     for record in records().values():
         parts = record.parts if hasattr(record, "parts") else [record.part]

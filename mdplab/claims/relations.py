@@ -128,7 +128,21 @@ class _TwoSided:
     right: SideFunction
 
     def compare(self, left: Side, right: Side, *, resolution: ArrayLike, floor: float) -> Outcome:
-        """Turn two sides into an outcome by the rule of the module."""
+        """Turn two sides into an outcome by the rule of the module.
+
+        Parameters
+        ----------
+        left, right : Side
+            The two sides.
+        resolution : array_like
+            Largest sum of error bounds that is accepted.
+        floor : float
+            Largest size of a side that counts as vanishing.
+
+        Returns
+        -------
+        Outcome
+        """
         try:
             lv, rv, e = _pair(left, right)
             limit = np.broadcast_to(np.asarray(resolution, dtype=float), lv.shape)
@@ -170,7 +184,13 @@ class _TwoSided:
 
 @dataclass(frozen=True)
 class Equal(_TwoSided):
-    """``left == right``; the two sides are the two routes."""
+    """``left == right``; the two sides are the two routes.
+
+    Parameters
+    ----------
+    left, right : callable
+        From an instance to a :class:`Side`.
+    """
 
     def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
         return np.asarray(np.abs(left - right))
@@ -178,7 +198,13 @@ class Equal(_TwoSided):
 
 @dataclass(frozen=True)
 class AtMost(_TwoSided):
-    """``left <= right``, elementwise."""
+    """``left <= right``, elementwise.
+
+    Parameters
+    ----------
+    left, right : callable
+        From an instance to a :class:`Side`.
+    """
 
     def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
         return np.asarray(left - right)
@@ -193,7 +219,13 @@ class AtMost(_TwoSided):
 
 @dataclass(frozen=True)
 class AtLeast(AtMost):
-    """``left >= right``, elementwise."""
+    """``left >= right``, elementwise.
+
+    Parameters
+    ----------
+    left, right : callable
+        From an instance to a :class:`Side`.
+    """
 
     def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
         return np.asarray(right - left)
@@ -206,12 +238,34 @@ class AtLeast(AtMost):
 
 @dataclass(frozen=True)
 class Separates(_TwoSided):
-    """The sides differ by at least ``margin`` somewhere: an *exists* statement on named witnesses."""
+    """The sides differ by at least ``margin`` somewhere: an *exists* statement on named witnesses.
+
+    Parameters
+    ----------
+    left, right : callable
+        From an instance to a :class:`Side`.
+    margin : float
+        Least difference, positive.
+    """
 
     margin: float = 0.0
 
     def compare(self, left: Side, right: Side, *, resolution: ArrayLike, floor: float) -> Outcome:
-        """Turn two sides into an outcome: holds iff the largest difference exceeds the margin by more than ``e``."""
+        """Turn two sides into an outcome: holds iff the largest difference exceeds the margin by more than ``e``.
+
+        Parameters
+        ----------
+        left, right : Side
+            The two sides.
+        resolution : array_like
+            Largest sum of error bounds that is accepted.
+        floor : float
+            Largest size of a side that counts as vanishing.
+
+        Returns
+        -------
+        Outcome
+        """
         try:
             lv, rv, e = _pair(left, right)
         except ValueError as problem:
@@ -238,6 +292,17 @@ class Rate(_TwoSided):
 
     The left side has shape ``(n, ...)``, one entry a refinement; the right side is the limit, shape ``(...)``.  The
     slope of log error against log parameter between successive refinements must lie in the window, for each pair.
+
+    Parameters
+    ----------
+    left, right : callable
+        From an instance to a :class:`Side`.
+    parameter : callable
+        From an instance to the refinements, shape ``(n,)``, positive.
+    order : float
+        The slope that the statement names.
+    window : tuple of float
+        Smallest and largest accepted slope.
     """
 
     parameter: Callable[[Any], FloatArray] = lambda instance: np.empty(0)
@@ -245,7 +310,24 @@ class Rate(_TwoSided):
     window: tuple[float, float] = (0.9, 1.1)
 
     def slopes(self, left: Side, right: Side, parameter: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Slopes between successive refinements, and bounds on their error."""
+        """Slopes between successive refinements, and bounds on their error.
+
+        Parameters
+        ----------
+        left, right : Side
+            The refined numbers ``(n, ...)`` and their limit ``(...)``.
+        parameter : ndarray, shape (n,)
+            The refinements.
+
+        Returns
+        -------
+        slopes, errors : ndarray, shape (n - 1,)
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit or an error is not above its own error bound.
+        """
         (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
         if lv.shape[1:] != rv.shape or lv.shape[0] != parameter.size or parameter.size < 2:
             raise ValueError(
@@ -263,7 +345,22 @@ class Rate(_TwoSided):
     def compare_rate(
         self, left: Side, right: Side, parameter: FloatArray, *, resolution: ArrayLike
     ) -> Outcome:
-        """Turn two sides into an outcome: each slope inside the window, within its own error bound."""
+        """Turn two sides into an outcome: each slope inside the window, within its own error bound.
+
+        Parameters
+        ----------
+        left, right : Side
+            The refined numbers and their limit.
+        parameter : ndarray, shape (n,)
+            The refinements.
+        resolution : array_like
+            Largest error of a slope that is accepted.
+
+        Returns
+        -------
+        Outcome
+            ``left`` holds the slopes.
+        """
         try:
             slopes, e = self.slopes(left, right, np.asarray(parameter, dtype=float))
         except ValueError as problem:

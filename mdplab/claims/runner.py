@@ -29,7 +29,13 @@ __all__ = ["Partial", "run", "source_hash", "write_json"]
 
 @cache
 def source_hash() -> str:
-    """SHA-256 of the Python sources of mdplab and of every package that registers claims."""
+    """SHA-256 of the Python sources of mdplab and of every package that registers claims.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     summary = hashlib.sha256()
     packages = {"mdplab"} | {
         point.value.partition(".")[0] for point in entry_points(group=registry.ENTRY_POINT)
@@ -44,6 +50,13 @@ def source_hash() -> str:
 
 def write_json(content: Any, path: Path) -> None:
     """Write JSON in one step: a reader never sees half a file.
+
+    Parameters
+    ----------
+    content : object
+        JSON types.
+    path : Path
+        The file; its folder is made.
 
     Raises
     ------
@@ -99,7 +112,13 @@ class Partial(AbstractContextManager["Partial"]):
         return {record["id"]: record for record in parsed if record is not None}
 
     def add(self, result: dict[str, Any]) -> None:
-        """Append a finished record."""
+        """Append a finished record.
+
+        Parameters
+        ----------
+        result : dict
+            The record.
+        """
         assert self._stream is not None
         self._stream.write(json.dumps(result, allow_nan=False) + "\n")
         self._stream.flush()

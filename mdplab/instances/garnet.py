@@ -85,5 +85,19 @@ def dirichlet_mdp(
 
 
 def random_logits(draw: SeededDraw, n_states: int, n_actions: int, scale: float = 1.0) -> FloatArray:
-    """Draw logits, shape ``(n_states, n_actions)``, normal with the given scale; the policy is their softmax."""
+    """Draw normal logits; the policy is their softmax.
+
+    Parameters
+    ----------
+    draw : SeededDraw
+        The engine.
+    n_states, n_actions : int
+        Shape of the logits.
+    scale : float
+        Their standard deviation.
+
+    Returns
+    -------
+    ndarray, shape (n_states, n_actions)
+    """
     return draw.normal((n_states, n_actions), scale)

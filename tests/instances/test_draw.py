@@ -11,7 +11,9 @@ from mdplab.instances.draw import Rejected, SeededDraw
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 10), st.integers(1, 8))
-def test_weights_are_probability_vectors_at_any_concentration(seed: int, concentration: float, n: int) -> None:
+def test_weights_are_probability_vectors_at_any_concentration(
+    seed: int, concentration: float, n: int
+) -> None:
     weights = SeededDraw(seed).weights((3, n), concentration)
     assert np.all(weights >= 0)
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, rtol=0, atol=8 * np.finfo(float).eps * n)
