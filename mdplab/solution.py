@@ -27,7 +27,9 @@ class Status(Enum):
     """How a solver ended; the value is the explanation with its remedy."""
 
     CONVERGED = "the certified bound is within the requested tolerance"
-    MAX_STEPS = "max_steps was reached before the tolerance: the bounds are valid but wide; raise max_steps or tol"
+    MAX_STEPS = (
+        "max_steps was reached before the tolerance: the bounds are valid but wide; raise max_steps or tol"
+    )
     PRECISION_LIMIT = (
         "rounding keeps the bound above the tolerance: the certificate says what was reached; raise tol or lower "
         "the discount"

@@ -51,4 +51,4 @@ def figure_svg(claim: Claim) -> str | None:
     with plotting.style():
         figure, axes = plotting.new_figure(claim.figure_panels)
         claim.figure_function(axes if claim.figure_panels > 1 else axes[0])
-        return plotting.figure_to_svg(figure, prefix=claim.id)
+        return plotting.figure_to_svg(figure, title=claim.title, prefix=claim.id)

@@ -1,0 +1,44 @@
+"""Random Markov chains whose transitions all have positive probability."""
+
+from __future__ import annotations
+
+from mdplab.instances.draw import SeededDraw
+from mdplab.instances.policies import full_support
+from mdplab.models.chain import MarkovChain
+
+__all__ = ["dirichlet_chain"]
+
+
+def dirichlet_chain(
+    draw: SeededDraw,
+    *,
+    states: tuple[int, int] = (2, 4),
+    steps: tuple[int, int] = (1, 4),
+    concentration: tuple[float, ...] = (0.3, 1.0, 3.0),
+    mixture: float = 0.02,
+) -> MarkovChain:
+    """Draw a chain: each row ``(1 - mixture) Dirichlet + mixture / K``, the concentration drawn once for all rows.
+
+    Parameters
+    ----------
+    draw : SeededDraw
+        The engine.
+    states, steps : tuple of int
+        Smallest and largest number K of states and T of steps; all ``K^{T+1}`` paths stay few by default.
+    concentration : tuple of float
+        Dirichlet parameters of the kernels' rows to choose from; the start law has the parameter 1.
+    mixture : float, default 0.02
+        Weight of the uniform law, in [0, 1]; every probability is at least ``mixture / K``.
+
+    Returns
+    -------
+    MarkovChain
+
+    Raises
+    ------
+    ValueError
+        If the mixture is outside [0, 1].
+    """
+    n, length = draw.integer(*states), draw.integer(*steps)
+    rows = full_support(draw, (length, n, n), concentration=draw.choice(concentration), mixture=mixture)
+    return MarkovChain(full_support(draw, n, mixture=mixture), rows)

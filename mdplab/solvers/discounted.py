@@ -1,0 +1,273 @@
+"""The arrays of a discounted model as solvers and kernels want them, and the statistics that error bounds need.
+
+Dense kernels are seen as ``(S*A, S)``, CSR ones as three arrays with unsigned indices: views in both cases, no copy
+and no change between dense and sparse.  Unavailable actions are excluded once, here: ``-inf`` in ``masked_reward``
+for maxima, ``-inf`` in the bonus for log-sum-exps.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mdplab._kernels import backups
+from mdplab._typing import BoolArray, FloatArray
+from mdplab.models.tabular import MDP
+from mdplab.operators import _check
+from mdplab.solution import ConvergenceWarning, Status
+
+__all__ = [
+    "UNIT",
+    "Callback",
+    "DiscountedArrays",
+    "check_controls",
+    "discounted_arrays",
+    "log_bonus",
+    "warn_max_steps",
+]
+
+UNIT = 2.0**-53
+"""Largest relative error of one rounded operation of doubles."""
+
+Callback = Callable[[int, FloatArray, FloatArray], Any]
+"""``callback(steps so far, lower, upper)``; a true answer ends the run with the bounds reached."""
+
+
+@dataclass(frozen=True, eq=False)
+class DiscountedArrays:
+    """A discounted model, unpacked.
+
+    Attributes
+    ----------
+    n_states, n_actions : int
+        Sizes.
+    discount : float
+        In [0, 1).
+    matrix : ndarray or csr_array (S*A, S)
+        The transition kernel.
+    unsigned : tuple of ndarray
+        ``(matrix,)`` when dense, else ``(data, indices, indptr)`` with unsigned integers.
+    reward : ndarray (S, A)
+        Reward; 0 at unavailable pairs.
+    available : ndarray of bool (S, A)
+        Admitted pairs, all True without a mask.
+    row_deviation : float
+        Bound on the deviation from 1 of the row sums of admitted pairs.
+    successors : int
+        Most successors of a pair.
+    overlap : float
+        Lower bound of the mass shared by the rows of all admitted pairs.
+    data_rounding : float
+        Relative rounding of the data: one unit for a model that was built from rationals, whose bounds then hold for
+        the rationals too; 0 where the doubles are the problem.
+    """
+
+    n_states: int
+    n_actions: int
+    discount: float
+    matrix: Any
+    unsigned: tuple[Any, ...]
+    reward: FloatArray
+    available: BoolArray
+    row_deviation: float
+    successors: int
+    overlap: float
+    data_rounding: float
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the kernel is CSR."""
+        return len(self.unsigned) == 3
+
+    @property
+    def masked_reward(self) -> FloatArray:
+        """The reward with ``-inf`` at unavailable pairs."""
+        return np.where(self.available, self.reward, -np.inf)
+
+    @property
+    def work(self) -> int:
+        """Multiplications of one sweep, the log-sum-exp counted as ten each pair."""
+        return int(self.matrix.nnz if self.is_sparse else self.matrix.size) + 10 * self.reward.size
+
+    def lookahead(self, w: FloatArray) -> FloatArray:
+        """``R + discount * P w``, also at unavailable pairs.
+
+        Parameters
+        ----------
+        w : ndarray (S,)
+            State values.
+
+        Returns
+        -------
+        ndarray (S, A)
+        """
+        expected = self.matrix @ w
+        result: FloatArray = self.reward + self.discount * expected.reshape(self.reward.shape)
+        return result
+
+
+def discounted_arrays(
+    mdp: MDP, reward: ArrayLike | None = None, name: str = "residual_reward"
+) -> DiscountedArrays:
+    """Unpack a model.
+
+    Parameters
+    ----------
+    mdp : MDP
+        Dense or CSR.
+    reward : array_like (S, A), optional
+        In the place of the model's own reward, which is then not read.
+    name : str
+        What messages call ``reward``.
+
+    Returns
+    -------
+    DiscountedArrays
+        Views of the model's arrays where it is unmasked.
+
+    Raises
+    ------
+    ValueError
+        If ``reward`` has another shape or is not finite on available pairs, or a state has no action.
+    """
+    states, actions = mdp.n_states, mdp.n_actions
+    available = np.ones((states, actions), dtype=bool) if mdp.available is None else np.asarray(mdp.available)
+    if not available.any(axis=1).all():
+        raise ValueError(f"available: state {int(np.argmin(available.any(axis=1)))} has no action")
+    rewards = mdp.reward if reward is None else _check.shaped(name, reward, (states, actions), "(S, A)")
+    if np.iscomplexobj(rewards):
+        raise ValueError(f"{name} must be real")
+    bad = ~np.isfinite(rewards) & available
+    if bad.any():
+        state, action = (int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} is {rewards[state, action]} at state {state}, action {action}; expected finite"
+        )
+    if mdp.available is not None:
+        rewards = np.where(available, rewards, 0.0)
+    rewards = np.ascontiguousarray(rewards, dtype=float)
+    matrix: Any
+    unsigned: tuple[Any, ...]
+    statistics = np.zeros(3 + states)
+    if mdp.is_sparse:
+        matrix = mdp.transition
+        unsigned = (matrix.data, _unsigned(matrix.indices), _unsigned(matrix.indptr))
+        backups.row_statistics_csr(*unsigned, available.ravel(), statistics)
+    else:
+        matrix = np.asarray(mdp.transition).reshape(states * actions, states)
+        unsigned = (matrix,)
+        backups.row_statistics_dense(matrix, available.ravel(), statistics)
+    successors = int(statistics[1])
+    # The doubled sum is itself wrong by at most (k u)^2 relative; the sum of shared masses by S u.
+    deviation = float(statistics[0]) * (1 + 4 * UNIT) + 2 * (successors * UNIT) ** 2
+    overlap = max(0.0, float(statistics[2]) * (1 - 2 * states * UNIT) - deviation)
+    return DiscountedArrays(
+        states,
+        actions,
+        float(mdp.discount),
+        matrix,
+        unsigned,
+        rewards,
+        available,
+        deviation,
+        successors,
+        min(1.0, overlap),
+        0.0 if mdp.exact is None else UNIT,
+    )
+
+
+def _unsigned(indices: Any) -> Any:
+    """The same bits, read as unsigned integers (CSR indices are never negative)."""
+    return indices.view(np.uint32 if indices.dtype.itemsize == 4 else np.uint64)
+
+
+def log_bonus(
+    arrays: DiscountedArrays, logs: ArrayLike | None, weight: float, name: str = "log_reference"
+) -> FloatArray:
+    """``weight * logs`` with ``-inf`` at unavailable pairs: the summand inside the log-sum-exp.
+
+    Parameters
+    ----------
+    arrays : DiscountedArrays
+        The model.
+    logs : array_like (S, A), optional
+        Log-weights, ``-inf`` allowed; they need not be normalised.  None is the counting measure.
+    weight : float
+        Temperature or prior weight; weight 0 ignores the logs, zeros of the prior included.
+    name : str
+        What messages call ``logs``.
+
+    Returns
+    -------
+    ndarray (S, A)
+
+    Raises
+    ------
+    ValueError
+        If the shape differs, an entry is NaN or ``+inf``, or a state has no action left.
+    """
+    if logs is None or weight == 0:
+        return np.where(arrays.available, 0.0, -np.inf)
+    values = _check.shaped(name, logs, arrays.reward.shape, "(S, A)")
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} must be real")
+    if (values == np.inf).any():
+        where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
+        raise ValueError(f"{name} is inf at {where}; expected the logarithm of a weight")
+    bonus = np.where(arrays.available, weight * values, -np.inf)
+    empty = ~(bonus > -np.inf).any(axis=1)
+    if empty.any():
+        raise ValueError(f"{name}: state {int(np.argmax(empty))} gives no weight to any available action")
+    return bonus
+
+
+def check_controls(tol: float, max_steps: int, temperature: float | None = None) -> None:
+    """Check what all iterative solvers take.
+
+    Parameters
+    ----------
+    tol : float
+        Non-negative; 0 asks for all that rounding allows.
+    max_steps : int
+        Positive.
+    temperature : float, optional
+        Positive.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    if not (math.isfinite(tol) and tol >= 0):
+        raise ValueError(f"tol must be a non-negative number; got {tol}")
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1; got {max_steps}")
+    if temperature is not None and not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be positive and finite; got {temperature}")
+
+
+def warn_max_steps(solver: str, status: Status, steps: int, bound: float, tol: float) -> None:
+    """Warn when a run ended by ``max_steps``.
+
+    Parameters
+    ----------
+    solver : str
+        Its name.
+    status : Status
+        Only ``MAX_STEPS`` warns.
+    steps : int
+        Steps done.
+    bound, tol : float
+        What was reached and what was asked for.
+    """
+    if status is Status.MAX_STEPS:
+        message = (
+            f"{solver}: {steps} steps certify an error of {bound:.3g}, not {tol:.3g}: raise max_steps or tol"
+        )
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
