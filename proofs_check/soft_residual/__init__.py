@@ -1,0 +1,1 @@
+"""Soft and residual control, mirror descent, demonstrations."""

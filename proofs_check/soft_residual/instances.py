@@ -1,0 +1,107 @@
+"""Tasks of the family: raw data, with priors and optima as cached properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mdplab import solvers
+from mdplab._typing import FloatArray
+from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_mdp
+from mdplab.instances.garnet import dirichlet_mdp
+from mdplab.models import MDP
+from mdplab.solvers import ControlSolution
+
+__all__ = ["CustomisationTask", "customisation_task", "three_state_task"]
+
+
+@dataclass(frozen=True, eq=False)
+class CustomisationTask:
+    """Customise the max-ent policy of ``mdp`` by an add-on reward, without knowing the reward of ``mdp``.
+
+    Attributes
+    ----------
+    mdp : MDP
+        Kernel, discount, start law and the inherent reward ``r``.
+    residual_reward : ndarray, shape (S, A)
+        The add-on reward ``r_R``.
+    prior_temperature : float
+        Temperature ``alpha`` of the prior.
+    temperature : float
+        Temperature ``alpha-hat`` of the customised policy.
+    reward_weight : float
+        Weight ``omega`` of the inherent reward.
+    """
+
+    mdp: MDP
+    residual_reward: FloatArray
+    prior_temperature: float
+    temperature: float
+    reward_weight: float
+
+    @property
+    def prior_weight(self) -> float:
+        """The weight ``omega' = omega alpha`` of the log-prior."""
+        return self.reward_weight * self.prior_temperature
+
+    @cached_property
+    def prior(self) -> ControlSolution:
+        """The max-ent optimum of the inherent reward: ``Q*``, ``V*`` and the prior policy."""
+        return solvers.soft_policy_iteration(self.mdp, temperature=self.prior_temperature, tol=1e-9)
+
+    @cached_property
+    def full_mdp(self) -> MDP:
+        """The full task, reward ``omega r + r_R``."""
+        return self.mdp.replace(reward=self.reward_weight * self.mdp.reward + self.residual_reward)
+
+    @cached_property
+    def full(self) -> ControlSolution:
+        """The max-ent optimum of the full task."""
+        return solvers.soft_policy_iteration(self.full_mdp, temperature=self.temperature, tol=1e-9)
+
+    @cached_property
+    def prior_backward_error(self) -> float:
+        """Largest change of ``r`` under which the computed prior is exactly max-ent optimal.
+
+        With ``epsilon = alpha log pi - (r + gamma P V - V)`` the pair (pi, V) solves the soft equations of ``r +
+        epsilon`` exactly.  Values are centred first (rows sum to one), so that rounding scales with their span.
+        """
+        value, discount = self.prior.value, self.mdp.discount
+        centre = 0.5 * (value.max() + value.min())
+        centred = value - centre
+        log_prior = self.prior_temperature * self.prior.log_policy
+        target = self.mdp.reward + discount * self.mdp.expectation(centred) - centred[:, None]
+        gap = np.abs(log_prior - (target - (1 - discount) * centre))
+        size = (
+            np.abs(log_prior).max()
+            + np.abs(self.mdp.reward).max()
+            + 2 * np.abs(centred).max()
+            + abs((1 - discount) * centre)
+        )
+        rounding = (self.mdp.n_states + 8) * 2.0**-53 * size
+        return float(gap.max() + rounding)
+
+
+def customisation_task(draw: SeededDraw) -> CustomisationTask:
+    """S in 2..6, A in 2..4, normal rewards, discount in (.3, .97), temperatures in (.2, 2), omega in (0, 2)."""
+    mdp = dirichlet_mdp(draw)
+    return CustomisationTask(
+        mdp,
+        draw.normal((mdp.n_states, mdp.n_actions)),
+        prior_temperature=draw.number(0.2, 2.0),
+        temperature=draw.number(0.2, 2.0),
+        reward_weight=draw.number(0.0, 2.0),
+    )
+
+
+def three_state_task() -> CustomisationTask:
+    """The three-state task used for printed values: omega = 1.2, alpha = .5, alpha-hat = .4."""
+    return CustomisationTask(
+        three_state_mdp(),
+        three_state_addon_reward(),
+        prior_temperature=0.5,
+        temperature=0.4,
+        reward_weight=1.2,
+    )

@@ -1,0 +1,385 @@
+"""The reward view of a KL-regularised objective (Wang et al. 2025).
+
+A KL penalty towards a max-ent optimal prior, with an entropy bonus or penalty besides, is the max-ent objective of a
+weighted sum of the prior's own reward and the add-on reward: the coefficient fixes the weight, and coefficient plus
+bonus the temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from mdplab import solvers
+from mdplab._typing import FloatArray
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, rounding
+from mdplab.claims.tolerances import CONIC_POLICY, CONIC_VALUE
+from mdplab.convex import ProgramSolution, conic_entropy_occupancy_program
+from mdplab.divergences import entropy, kl
+from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_mdp
+from mdplab.instances.garnet import dirichlet_mdp, random_logits
+from mdplab.operators import induced, log_tilt, policy_of_occupancy
+from mdplab.solvers import ControlSolution
+from proofs_check.soft_residual.instances import CustomisationTask
+
+
+@dataclass(frozen=True, eq=False)
+class KLTask(CustomisationTask):
+    """A customisation task read as a KL objective: coefficient ``omega'``, entropy coefficient the rest.
+
+    Attributes
+    ----------
+    logits : ndarray, shape (S, A)
+        Logits of the policy ``mu`` at which the objective is evaluated.
+    """
+
+    logits: FloatArray
+
+    @property
+    def kl_weight(self) -> float:
+        """The KL coefficient ``beta``."""
+        return self.prior_weight
+
+    @property
+    def entropy_weight(self) -> float:
+        """The entropy coefficient ``eta``, of either sign."""
+        return self.temperature - self.prior_weight
+
+    @property
+    def log_policy(self) -> FloatArray:
+        """Log-probabilities of ``mu``."""
+        return np.asarray(log_tilt(self.logits))
+
+    @cached_property
+    def conic(self) -> ProgramSolution:
+        """Optimum of the objective over occupancies, by a cone solver."""
+        return conic_entropy_occupancy_program(
+            self.mdp.replace(reward=self.residual_reward),
+            prior_log=self.prior.log_policy,
+            kl_weight=self.kl_weight,
+            entropy_weight=self.entropy_weight,
+        )
+
+    @property
+    def prior_error(self) -> float:
+        """Error of a value of the full task caused by the prior's backward error."""
+        return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
+
+
+def kl_task(mdp: Any, addon: FloatArray, logits: FloatArray, alpha: float, beta: float, eta: float) -> KLTask:
+    """The task with prior temperature ``alpha``, KL coefficient ``beta`` and entropy coefficient ``eta``."""
+    return KLTask(mdp, addon, alpha, beta + eta, beta / alpha, logits)
+
+
+def random_kl_task(draw: SeededDraw, states: tuple[int, int] = (2, 6)) -> KLTask:
+    """beta in (.1, 2), eta in (-.6 beta, 1), alpha in (.2, 2); the model as for customisation."""
+    mdp = dirichlet_mdp(draw, states=states)
+    addon = draw.normal((mdp.n_states, mdp.n_actions))
+    logits = random_logits(draw, mdp.n_states, mdp.n_actions)
+    alpha, beta = draw.number(0.2, 2.0), draw.number(0.1, 2.0)
+    return kl_task(mdp, addon, logits, alpha, beta, draw.number(-0.6 * beta, 1.0))
+
+
+def three_state_kl_task(eta: float) -> KLTask:
+    """The three-state task at beta = .6."""
+    logits = np.array([[0.3, -0.2], [-0.5, 0.4], [0.1, 0.6]])
+    return kl_task(three_state_mdp(), three_state_addon_reward(), logits, 0.5, 0.6, eta)
+
+
+# --- the routes -----------------------------------------------------------------------------------------------------
+
+
+def solve_return(task: KLTask, reward: FloatArray) -> Side:
+    """Start value of a state reward under mu, one linear solve."""
+    kernel, _ = induced(task.mdp, np.exp(task.log_policy))
+    discount, n = task.mdp.discount, task.mdp.n_states
+    value = np.linalg.solve(np.eye(n) - discount * kernel, reward)
+    residual = np.abs(reward + discount * kernel @ value - value).max() + rounding(np.abs(value).max(), n + 4)
+    inner = rounding(
+        np.abs(reward).max() + np.abs(task.log_policy).max() * task.temperature, 4 * task.mdp.n_actions + 8
+    )
+    return Side(
+        task.mdp.start_law() @ value, (residual + inner) / (1 - discount) + rounding(np.abs(value).max(), n)
+    )
+
+
+def penalised_return(task: KLTask) -> Side:
+    """Return of r_R - beta KL(mu || pi) + eta H(mu), the divergences computed state by state."""
+    policy, prior = np.exp(task.log_policy), np.exp(task.prior.log_policy)
+    reward = (policy * task.residual_reward).sum(axis=1) - task.kl_weight * kl(policy, prior)
+    return solve_return(task, reward + task.entropy_weight * entropy(policy))
+
+
+def log_reward_return(task: KLTask) -> Side:
+    """Return of r_R + beta log pi - (beta + eta) log mu."""
+    logs = task.kl_weight * task.prior.log_policy - (task.kl_weight + task.entropy_weight) * task.log_policy
+    return solve_return(task, (np.exp(task.log_policy) * (task.residual_reward + logs)).sum(axis=1))
+
+
+def max_ent_return(task: KLTask) -> Side:
+    """Soft evaluation of mu on the full task, less omega times the soft optimum of the inherent task."""
+    found = solvers.policy_evaluation(task.full_mdp, np.exp(task.log_policy), temperature=task.temperature)
+    value = task.mdp.start_law() @ (found.value - task.reward_weight * task.prior.value)
+    error = found.certificate.bound + task.reward_weight * task.prior.certificate.bound + 2 * task.prior_error
+    return Side(value, error + rounding(np.abs(found.value).max(), task.mdp.n_states + 4))
+
+
+def regularised_optimum(task: KLTask) -> ControlSolution:
+    """Policy iteration on the KL-plus-entropy objective: greedy step mu ~ exp((Q + beta log pi) / (beta + eta))."""
+    return solvers.soft_policy_iteration(
+        task.mdp.replace(reward=task.residual_reward),
+        temperature=task.temperature,
+        log_reference=task.kl_weight / task.temperature * task.prior.log_policy,
+        tol=1e-9,
+    )
+
+
+def max_ent_optimum(task: KLTask) -> ControlSolution:
+    """Soft value iteration on the full task (beta / alpha) r + r_R at the temperature beta + eta."""
+    return solvers.soft_value_iteration(task.full_mdp, temperature=task.temperature, tol=1e-12)
+
+
+def regularised_value(task: KLTask) -> Side:
+    """Value of policy iteration on the KL-plus-entropy objective."""
+    found = regularised_optimum(task)
+    return Side(found.value, found.certificate.bound + 2 * task.prior_error)
+
+
+def max_ent_value(task: KLTask) -> Side:
+    """Value of soft value iteration on the full task, less omega times the inherent soft value."""
+    found = max_ent_optimum(task)
+    error = found.certificate.bound + task.reward_weight * task.prior.certificate.bound
+    return Side(found.value - task.reward_weight * task.prior.value, error)
+
+
+def regularised_policy(task: KLTask) -> Side:
+    """Policy of policy iteration on the KL-plus-entropy objective."""
+    found = regularised_optimum(task)
+    return Side(found.policy, found.policy_error + task.prior_error / (2 * task.temperature))
+
+
+def max_ent_policy(
+    task: KLTask, reward_weight: float | None = None, temperature: float | None = None
+) -> Side:
+    """Policy of soft value iteration on the full task."""
+    weight = task.reward_weight if reward_weight is None else reward_weight
+    found = solvers.soft_value_iteration(
+        task.mdp.replace(reward=weight * task.mdp.reward + task.residual_reward),
+        temperature=task.temperature if temperature is None else temperature,
+        tol=1e-12,
+    )
+    return Side(found.policy, found.policy_error)
+
+
+def conic_value(task: KLTask) -> Side:
+    """Objective of the cone program over occupancies, over 1 - gamma."""
+    return Side(task.conic.objective / (1 - task.mdp.discount), CONIC_VALUE)
+
+
+def max_ent_start_value(task: KLTask) -> Side:
+    """Start value of soft value iteration on the full task, less omega times the inherent one."""
+    side = max_ent_value(task)
+    return Side(task.mdp.start_law() @ np.asarray(side.value), side.error)
+
+
+def conic_policy(task: KLTask) -> Side:
+    """Policy of the cone program's occupancy."""
+    return Side(policy_of_occupancy(task.conic.primal), CONIC_POLICY)
+
+
+# --- the claim ------------------------------------------------------------------------------------------------------
+
+PURE_KL, BONUS, PENALTY = three_state_kl_task(0.0), three_state_kl_task(0.3), three_state_kl_task(-0.2)
+PRIOR_IS_SHARED = {
+    "soft_policy_iteration": "the prior is an input of the claim; its backward error is in the bound"
+}
+
+
+def scale(task: KLTask) -> float:
+    """Absolute 1e-11 at the size of the values."""
+    return 1e-11 * (1 + float(np.abs(task.full.value).max()))
+
+
+BALANCE = Claim(
+    "kl-objective-balance",
+    title="A KL-to-prior objective is a max-ent objective",
+    papers=("wang2025rpg",),
+    provenance="our formalisation",
+    statement=r"""
+    Let the prior $\pi$ be max-ent optimal for $(r, \alpha)$, $\beta > 0$ a KL coefficient and $\eta$ an entropy coefficient
+    of either sign with $\beta + \eta > 0$. For every policy $\mu$
+    $$E\sum_t \gamma^t\big[r_R - \beta\,\mathrm{KL}(\mu(\cdot|s_t)\|\pi(\cdot|s_t)) + \eta H(\mu(\cdot|s_t))\big]
+      = E\sum_t \gamma^t\big[r_R + \beta\log\pi - (\beta+\eta)\log\mu\big]
+      = \rho^\top(\hat V^\mu_{\hat\alpha} - \omega V^*)$$
+    with $\omega' = \beta$, $\omega = \beta/\alpha$ and $\hat\alpha = \beta + \eta$. Pure KL ($\eta = 0$) covers only the
+    diagonal $\hat\alpha = \omega'$; $\hat\alpha > \omega'$ is KL plus an entropy bonus and $\hat\alpha < \omega'$ KL plus
+    an entropy penalty. The optimal value is $V^*_{\beta,\eta} = \hat V^* - \omega V^*$, attained by the max-ent policy of
+    $\omega r + r_R$ at the temperature $\hat\alpha$.
+    """,
+    assumptions=(
+        Assumption(
+            "A1",
+            r"the prior is exactly max-ent optimal for $(r, \alpha)$",
+            "omega = beta at the temperature alpha",
+        ),
+        Assumption("A2", "the target task has the same kernel", DEFINITIONAL),
+        Assumption("A3", "the target task has the same discount", DEFINITIONAL),
+        Assumption("A4", "infinite horizon", DEFINITIONAL),
+        Assumption("A5", r"$\beta + \eta > 0$", DEFINITIONAL, lambda t: t.temperature > 0),
+    ),
+    instance_family=random_kl_task,
+    witnesses=(PURE_KL, BONUS, PENALTY),
+    instances=150,
+)
+
+BALANCE.part(
+    "(first equality)",
+    r"$r_R - \beta\,\mathrm{KL} + \eta H$ and $r_R + \beta\log\pi - (\beta+\eta)\log\mu$ have the same return",
+    Equal(penalised_return, log_reward_return),
+    resolution=scale,
+    reason="two linear solves; 1e-11 at the size of the values",
+    shared=PRIOR_IS_SHARED,
+)
+BALANCE.part(
+    "(second equality)",
+    r"the KL objective of every $\mu$ is $\rho^\top(\hat V^\mu_{\hat\alpha} - \omega V^*)$",
+    Equal(penalised_return, max_ent_return),
+    resolution=scale,
+    reason="certified bounds of evaluation and prior; 1e-11 at the size of the values",
+    shared=PRIOR_IS_SHARED,
+)
+BALANCE.part(
+    "(optimal value)",
+    r"$V^*_{\beta,\eta} = \hat V^* - \omega V^*$",
+    Equal(regularised_value, max_ent_value),
+    resolution=scale,
+    reason="certified bounds of both solvers; 1e-11 at the size of the values",
+    shared=PRIOR_IS_SHARED,
+)
+optimal_policy = BALANCE.part(
+    "(optimal policy)",
+    r"both objectives have one optimal policy",
+    Equal(regularised_policy, max_ent_policy),
+    resolution=1e-11,
+    reason="certified policy errors of both solvers",
+    shared=PRIOR_IS_SHARED,
+)
+BALANCE.part(
+    "(occupancy program, value)",
+    "the concave program over occupancies has the same value",
+    Equal(conic_value, max_ent_start_value),
+    resolution=2e-6,
+    reason="the cone solver is relied on to 1e-6 on values",
+    family=partial(random_kl_task, states=(2, 4)),
+    instances=20,
+    shared=PRIOR_IS_SHARED,
+)
+BALANCE.part(
+    "(occupancy program, policy)",
+    "the concave program over occupancies has the same policy",
+    Equal(conic_policy, max_ent_policy),
+    resolution=2e-4,
+    reason="the cone solver is relied on to 1e-4 on policies",
+    family=partial(random_kl_task, states=(2, 4)),
+    instances=20,
+    shared=PRIOR_IS_SHARED,
+)
+
+
+@BALANCE.known(PURE_KL)
+def _(task: KLTask) -> Iterator[Known]:
+    found = regularised_optimum(task)
+    yield Known(
+        "policy at eta = 0, first column", "0.7984005744 0.4419541729 0.0458409275", found.policy[:, 0]
+    )
+    yield Known("value at eta = 0", "1.7201389612 1.9704560474 2.1599080931", found.value)
+    yield Known("start value at eta = 0", "1.8831879", task.mdp.start_law() @ found.value)
+
+
+@BALANCE.known(BONUS)
+def _(task: KLTask) -> Iterator[Known]:
+    found = regularised_optimum(task)
+    yield Known(
+        "policy at eta = .3, first column", "0.7198828588 0.4760110116 0.1168939378", found.policy[:, 0]
+    )
+    yield Known("value at eta = .3", "3.2087913977 3.4538070479 3.5275194647", found.value)
+
+
+@BALANCE.known(PENALTY)
+def _(task: KLTask) -> Iterator[Known]:
+    found = regularised_optimum(task)
+    yield Known(
+        "policy at eta = -.2, first column", "0.8838504080 0.3867625957 0.0104812146", found.policy[:, 0]
+    )
+    yield Known("value at eta = -.2", "0.9333052750 1.1749624127 1.4683559834", found.value)
+
+
+optimal_policy.control(
+    "omega = beta at the temperature alpha",
+    kind="mutation",
+    instance=PURE_KL,
+    right=partial(max_ent_policy, reward_weight=0.6, temperature=0.5),
+    specified="0.2236087942",
+)
+optimal_policy.control(
+    "omega = beta / alpha at the temperature alpha",
+    kind="constant",
+    instance=PURE_KL,
+    right=partial(max_ent_policy, temperature=0.5),
+    specified="0.0385079827",
+)
+
+
+# --- the figure -----------------------------------------------------------------------------------------------------
+
+
+@BALANCE.figure(
+    "Returns of the inherent reward (solid) and of the add-on reward (dashed) of the optimal policy over the weight of the "
+    "log-prior and the temperature, on the three-state task. A pure KL objective reaches the diagonal only; above it the "
+    "objective adds an entropy bonus, below it an entropy penalty."
+)
+def _(ax: Any) -> None:
+    weights, temperatures = np.linspace(0.03, 1.5, 36), np.linspace(0.03, 1.5, 36)
+    inherent, addon = np.empty((36, 36)), np.empty((36, 36))
+    mdp, extra = three_state_mdp(), three_state_addon_reward()
+    for column, weight in enumerate(weights):
+        for row, temperature in enumerate(temperatures):
+            full = mdp.replace(reward=weight / 0.5 * mdp.reward + extra)
+            policy = solvers.soft_policy_iteration(full, temperature=float(temperature)).policy
+            for target, reward in ((inherent, mdp.reward), (addon, extra)):
+                target[row, column] = (
+                    mdp.start_law() @ solvers.policy_evaluation(mdp.replace(reward=reward), policy).value
+                )
+    for values, look, levels, places in (
+        (inherent, ("C0", "solid"), (4.0, 5.0, 6.0, 7.0), ((0.1, 1.1), (0.3, 1.1), (0.75, 1.1), (1.0, 0.7))),
+        (
+            addon,
+            ("C1", "dashed"),
+            (1.8, 2.0, 2.2, 2.6, 3.0),
+            ((1.3, 0.9), (0.85, 1.2), (0.45, 1.1), (0.35, 0.5), (0.1, 0.4)),
+        ),
+    ):
+        lines = ax.contour(
+            weights, temperatures, values, levels, colors=look[0], linestyles=look[1], linewidths=1.4
+        )
+        ax.clabel(lines, fontsize=9, fmt="%.1f", manual=places)
+    ax.plot([0, 1.5], [0, 1.5], color="black", linewidth=2)
+    plain = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    ax.text(
+        1.25, 1.3, "pure KL", rotation=45, ha="center", rotation_mode="anchor", transform_rotates_text=True
+    )
+    ax.text(0.33, 1.44, "entropy bonus", ha="center", va="top", bbox=plain)
+    ax.text(1.15, 0.12, "entropy penalty", ha="center", va="bottom", bbox=plain)
+    ax.set(
+        xlim=(0, 1.5),
+        ylim=(0, 1.5),
+        xlabel=r"weight of the log-prior $\omega' = \beta$",
+        ylabel=r"temperature $\hat\alpha = \beta + \eta$",
+    )
+    ax.plot([], [], color="C0", label="inherent return")
+    ax.plot([], [], color="C1", linestyle="dashed", label="add-on return")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)

@@ -1,0 +1,1 @@
+"""Claims about tilted distributions: conditional sampling, reward weighting, masks and shaping."""
