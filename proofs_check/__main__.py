@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mdplab.claims import registry
-from mdplab.claims.check import as_expected, describe
-from mdplab.claims.claim import Reading, Record
+from mdplab.claims.check import as_expected
+from mdplab.claims.claim import Record
+from mdplab.claims.part import Part, Reading, describe
+from mdplab.claims.runner import OutputError, check_output, run
 
 __all__ = ["main"]
 
@@ -44,8 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(options.action(options))
-    except (UsageError, registry.UnknownRecord) as problem:
+        code = int(options.action(options))
+        sys.stdout.flush()
+        return code
+    except (UsageError, OutputError, registry.UnknownRecord, registry.BrokenClaims) as problem:
         print(f"proofs-check: {problem}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
@@ -54,20 +58,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader has gone; what the records came to cannot be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return FAILED
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return number
 
 
 def _natural(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
     return number
@@ -89,14 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     some.add_argument("--family", action="append", default=[], help="only this family (repeatable)")
     some.add_argument("--json", action="store_true", help="as JSON")
     one = command("show", _show, "Show the statement, assumptions, parts and routes of a record.")
-    one.add_argument("id")
+    one.add_argument("id", help="id of a claim or of a false reading")
     go = command("run", _run, "Check records; exit 0 only if all came out as expected.")
     go.add_argument("ids", nargs="*", metavar="ID", help="records to check (default: all)")
     go.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
     go.add_argument(
         "--instances", type=_positive, help="random instances of each part (default: the claim's own)"
     )
-    go.add_argument("--seed", type=_natural, default=0)
+    go.add_argument("--seed", type=_natural, default=0, help="seed of the random instances (default: 0)")
     go.add_argument("--jobs", type=_positive, default=1, help="worker processes")
     go.add_argument(
         "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
@@ -107,18 +118,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     page.add_argument("--out", type=Path, default=Path("results"), metavar="DIR")
     cite = command("cite", _cite, "Print the BibTeX entries of a record's papers.")
-    cite.add_argument("id")
+    cite.add_argument("id", help="id of a claim or of a false reading")
     two = command(
         "diff", _diff, "Compare two runs; exit 1 if a record changed its verdict, a control or a known value."
     )
-    two.add_argument("before", type=Path)
-    two.add_argument("after", type=Path)
+    two.add_argument("before", type=Path, help="JSON file of the earlier run")
+    two.add_argument("after", type=Path, help="JSON file of the later run")
     return parser
 
 
 def _select(ids: Sequence[str], families: Sequence[str]) -> list[str]:
     """Ids and families are united; nothing named means all."""
     everything = registry.records()
+    if not everything:
+        raise UsageError("no claims are registered")
     known = sorted({record.family for record in everything.values()})
     for family in families:
         if family not in known:
@@ -131,28 +144,31 @@ def _select(ids: Sequence[str], families: Sequence[str]) -> list[str]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: the first column keeps its width, text folds, nothing is cut."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number > 0)
+        table.add_column(
+            column, overflow="fold", min_width=min(24, max((len(row[number]) for row in rows), default=1))
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
-    # away from a terminal nothing is cut: the table is as wide as its rows
-    (console if console.is_terminal else Console(width=160)).print(table)
+    # away from a terminal nothing is folded: the table is as wide as its rows
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def _list(options: argparse.Namespace) -> int:
     chosen = [registry.find(identifier) for identifier in _select([], options.family)]
     if options.json:
-        rows = [
+        found = [
             {"id": r.id, "family": r.family, "title": r.title, "papers": list(r.papers), "expect": r.expect}
             for r in chosen
         ]
-        print(json.dumps(rows, indent=1))
+        print(json.dumps(found, indent=1))
     else:
         _table(
             f"{len(chosen)} records", ["id", "family", "expect"], [[r.id, r.family, r.expect] for r in chosen]
@@ -185,7 +201,7 @@ def _page(record: Record) -> list[str]:
     return lines
 
 
-def _part_lines(part: Any) -> list[str]:
+def _part_lines(part: Part) -> list[str]:
     lines = [f"Part {part.name}: {part.text}", f"  {type(part.relation).__name__}, {part.quantifier}"]
     lines += [f"  left:  {describe(part.relation.left)}", f"  right: {describe(part.relation.right)}"]
     for side, route in (("left", part.cross_left), ("right", part.cross_right)):
@@ -197,8 +213,6 @@ def _part_lines(part: Any) -> list[str]:
 
 def _run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
-
-    from mdplab.claims.runner import run
 
     chosen = _select(options.ids, options.family)
     with tqdm(total=len(chosen), unit="record", file=sys.stderr, dynamic_ncols=True) as bar:
@@ -215,6 +229,9 @@ def _run(options: argparse.Namespace) -> int:
             path=options.json,
             command=options.arguments,
             on_result=tell,
+            on_discard=lambda: bar.write(
+                "an interrupted run with other sources or options is not resumed", file=sys.stderr
+            ),
         )
     records = content["records"]
     _table(
@@ -233,6 +250,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _summary(record: dict[str, Any]) -> list[str]:
     tight = [part["tightness"] for part in record["parts"] if part["tightness"] is not None]
+    if record["expect"] == "refuted":
+        tight = []
     good = sum(control["as_expected"] for control in record["controls"])
     known = (
         f"{record['known_values_passed']}/{record['known_values_total']}"
@@ -258,7 +277,7 @@ def _explain(record: dict[str, Any]) -> str:
     )
     reasons += [record["message"]] if record["message"] else []
     reasons += [
-        f"known value {row['name']}: printed {row['printed']}, computed {row['computed']}"
+        f"known value {row['name']}: {row['message'] or 'printed ' + row['printed'] + ', computed ' + str(row['computed'])}"
         for row in record["known_values"]
         if not row["passed"]
     ]
@@ -268,14 +287,20 @@ def _explain(record: dict[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise UsageError(f"cannot read {path}: {problem.strerror}") from None
-    except json.JSONDecodeError as problem:
+    except ValueError as problem:
         raise UsageError(f"{path} is not JSON: {problem}") from None
-    if not isinstance(content, dict) or not {"run", "records"} <= content.keys():
-        raise UsageError(f"{path} is not the JSON file of a run: expected an object with 'run' and 'records'")
-    return content
+    records = content.get("records") if isinstance(content, dict) and "run" in content else None
+    if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= _RECORD for r in records):
+        raise UsageError(
+            f"{path} is not the JSON file of a run: expected an object with 'run' and complete 'records'"
+        )
+    return dict(content)
+
+
+_RECORD = {"id", "expect", "verdict", "parts", "known_values", "controls"}
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -292,11 +317,20 @@ def _report(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{options.source} has records that this version does not know: {', '.join(missing)}"
         )
-    texts = {i: claim_text(known[i]) for i in tqdm(ids, unit="figure", file=sys.stderr, dynamic_ncols=True)}
     path = options.out / "report.html"
+    check_output(path)
+    texts, failures = {}, []
+    for identifier in tqdm(ids, unit="record", file=sys.stderr, dynamic_ncols=True):
+        try:
+            texts[identifier] = claim_text(known[identifier])
+        except Exception as problem:  # one broken figure must not cost the report
+            failures.append(f"the figure of {identifier} failed: {type(problem).__name__}: {problem}")
+            texts[identifier] = claim_text(known[identifier], figure=False)
     write_report(content, texts, path)
     print(path)
-    return OK
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return FAILED if failures else OK
 
 
 def _cite(options: argparse.Namespace) -> int:

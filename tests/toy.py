@@ -56,7 +56,7 @@ def small_claim(**changes: Any) -> Claim:
         "provenance": "our formalisation",
         "statement": "For $a, b \\ge 0$: $(a+b)^2 \\le 2(a^2+b^2)$.",
         "assumptions": (
-            Assumption("A1", "$a, b \\ge 0$", "negative a", lambda i: i.a >= 0 and i.b >= 0),
+            Assumption("A1", "$a, b \\ge 0$", "definitional", lambda i: i.a >= 0 and i.b >= 0),
             Assumption("A2", "real numbers", "definitional"),
         ),
         "instance_family": pair,
@@ -67,7 +67,12 @@ def small_claim(**changes: Any) -> Claim:
     claim = Claim("mean-inequality", **(settings | changes))
     claim.part("(i)", "$4ab$ by squares", Equal(product, by_squares), resolution=1e-12, reason="rounding")
     bound = claim.part(
-        "(ii)", "the bound", AtMost(square_of_sum, sum_of_squares), resolution=1e-12, reason="rounding"
+        "(ii)",
+        "the bound",
+        AtMost(square_of_sum, sum_of_squares),
+        resolution=1e-12,
+        reason="rounding",
+        closed=("left", "right"),
     )
     bound.control(
         "drop the two", kind="constant", instance=Pair(1.0, 1.0), right=exactly_twice, specified="2.00"

@@ -1,19 +1,10 @@
 """Machinery of claims: parts, relations, routes, verdicts, controls, false readings, and the runner."""
 
 from mdplab.claims.check import as_expected, check, draw_instance
-from mdplab.claims.claim import (
-    DEFINITIONAL,
-    HARMLESS,
-    Assumption,
-    Claim,
-    Control,
-    Known,
-    Part,
-    Reading,
-    Record,
-)
+from mdplab.claims.claim import DEFINITIONAL, HARMLESS, Assumption, Claim, Record
+from mdplab.claims.part import Control, Known, Part, Reading
 from mdplab.claims.registry import digest, find, load, records
-from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Rate, Separates, Side
+from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Rate, Separates, Side, Undecided
 from mdplab.claims.tolerances import central_difference_error, complex_step_error, rounding
 
 __all__ = [
@@ -33,6 +24,7 @@ __all__ = [
     "Record",
     "Separates",
     "Side",
+    "Undecided",
     "as_expected",
     "central_difference_error",
     "check",

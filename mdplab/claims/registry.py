@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mdplab.claims.claim import Claim, Record
 
-__all__ = ["ENTRY_POINT", "UnknownRecord", "digest", "find", "load", "records", "register"]
+__all__ = ["ENTRY_POINT", "BrokenClaims", "UnknownRecord", "digest", "find", "load", "records", "register"]
 
 ENTRY_POINT = "mdplab.claims"
 _claims: dict[str, Claim] = {}
@@ -28,6 +28,10 @@ class UnknownRecord(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class BrokenClaims(ImportError):
+    """A module of claims cannot be imported; the message names the entry point and the module."""
 
 
 def register(claim: Claim) -> None:
@@ -50,15 +54,27 @@ def register(claim: Claim) -> None:
 
 @cache
 def load() -> None:
-    """Import every module below the packages of the entry-point group, in name order."""
+    """Import every module below the packages of the entry-point group, in name order.
+
+    Raises
+    ------
+    BrokenClaims
+        If a module cannot be imported.
+    """
     for point in sorted(entry_points(group=ENTRY_POINT), key=lambda p: p.name):
-        package = importlib.import_module(point.value)
-        for module in sorted(
-            pkgutil.walk_packages(getattr(package, "__path__", []), package.__name__ + "."),
-            key=lambda m: m.name,
-        ):
-            if not module.name.rpartition(".")[2].startswith("__"):
-                importlib.import_module(module.name)
+        module = point.value
+        try:
+            package = importlib.import_module(module)
+            below = pkgutil.walk_packages(getattr(package, "__path__", []), package.__name__ + ".")
+            for module in sorted(found.name for found in below):
+                if not module.rpartition(".")[2].startswith("__"):
+                    importlib.import_module(module)
+        except Exception as problem:
+            _claims.clear()  # half a catalogue must not pass for the whole
+            text = f"{type(problem).__name__}: {problem}"
+            raise BrokenClaims(
+                f"the claims of {point.name!r} cannot be loaded: module {module}: {text}"
+            ) from problem
 
 
 def records() -> dict[str, Record]:
@@ -99,16 +115,25 @@ def find(identifier: str) -> Record:
 
 
 def digest() -> str:
-    """SHA-256 of ids, statements and parts of all records: equal digests mean equal claims.
+    """SHA-256 of what the records declare: statements, assumptions, parts with their relations, controls, readings.
 
     Returns
     -------
     str
-        64 hexadecimal digits.
+        64 hexadecimal digits; the code of the routes is covered by the hash of the sources instead.
     """
     summary = hashlib.sha256()
-    for record in records().values():
-        parts = record.parts if hasattr(record, "parts") else [record.part]
-        lines = [record.id, record.title, record.statement, *(f"{p.name} {p.text} {p.reason}" for p in parts)]
-        summary.update("\n".join(lines).encode())
+    for claim in sorted(_claims_loaded(), key=lambda claim: claim.id):
+        lines = [claim.id, claim.title, claim.statement, claim.provenance, str(claim.theorem), *claim.papers]
+        lines += [f"{a.name} {a.text} {a.carried_by}" for a in claim.assumptions]
+        parts = [*claim.parts, *(reading.part for reading in claim.readings)]
+        lines += [f"{p.name} {p.text} {type(p.relation).__name__} {p.quantifier} {p.reason}" for p in parts]
+        lines += [f"{c.part.name} {c.name} {c.kind} {c.drops} {c.specified}" for c in claim.controls]
+        lines += [f"{r.id} {r.title} {r.statement} {r.repair.name} {r.specified}" for r in claim.readings]
+        summary.update("\n".join(lines).encode() + b"\0")
     return summary.hexdigest()
+
+
+def _claims_loaded() -> list[Claim]:
+    load()
+    return list(_claims.values())

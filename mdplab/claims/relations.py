@@ -5,13 +5,16 @@ their error.  With ``e`` the sum of both bounds and ``resolution`` the largest `
 
 * ``e > resolution`` is *undecided*: the solvers were not accurate enough to tell;
 * ``Equal`` is *violated* iff ``|l - r| > e``, ``AtMost`` iff ``l - r > e`` (elementwise); all else *holds*;
-* NaN, infinities, empty arrays and sides of different shape are an *error*, never *holds*.
+* NaN, infinities that the statement does not have, empty arrays and sides of different shape are an *error*, never
+  *holds*.
 
-The sides stay functions until the check runs, so that a control can replace one of them and a test can disturb it.
+Every comparison is written so that a NaN anywhere cannot come out as *holds*.  The sides stay functions until the
+check runs, so that a control can replace one of them and a test can disturb it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -21,9 +24,24 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 
-__all__ = ["AtLeast", "AtMost", "Equal", "Outcome", "Rate", "Relation", "Separates", "Side", "SideFunction"]
+__all__ = [
+    "AtLeast",
+    "AtMost",
+    "Equal",
+    "Outcome",
+    "Rate",
+    "Relation",
+    "Separates",
+    "Side",
+    "SideFunction",
+    "Undecided",
+]
 
-PartVerdict: TypeAlias = Literal["holds", "undecided", "violated", "error"]
+Verdict: TypeAlias = Literal["holds", "undecided", "violated", "error"]
+
+
+class Undecided(Exception):
+    """Raised by a side whose solver did not converge: the instance is undecided, for the reason given."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +54,13 @@ class Side:
         The numbers; booleans and integers are read as floats.
     error : array_like
         Bound on the absolute error, a scalar or an array that broadcasts against ``value``.
+    infinities : bool
+        Whether the statement has infinite entries: they are then compared exactly.
     """
 
     value: ArrayLike
     error: ArrayLike = 0.0
+    infinities: bool = False
 
 
 SideFunction: TypeAlias = Callable[[Any], Side]
@@ -58,6 +79,8 @@ class Outcome:
         Largest violation beyond its error bound; positive iff violated.
     error : float
         Largest ``e``, the sum of both sides' error bounds.
+    resolution : float
+        Largest error that the part accepts, at its tightest entry.
     slack : float or None
         Smallest ``r - l`` of an inequality.
     tightness : float or None
@@ -67,13 +90,14 @@ class Outcome:
     left, right : ndarray
         The two sides.
     message : str
-        Reason of an error or of an undecided outcome.
+        What is wrong, unless the relation holds.
     """
 
-    verdict: PartVerdict
+    verdict: Verdict
     violation: float = float("nan")
     excess: float = float("nan")
     error: float = float("nan")
+    resolution: float = float("nan")
     slack: float | None = None
     tightness: float | None = None
     degenerate: bool = False
@@ -92,42 +116,80 @@ def _numbers(side: Side, name: str) -> tuple[FloatArray, FloatArray]:
     value = value.astype(float)
     if value.size == 0:
         raise ValueError(f"the {name} side is empty")
-    if not np.all(np.isfinite(value)):
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+    wrong = np.isnan(value) if side.infinities else ~np.isfinite(value)
+    if np.any(wrong):
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(f"the {name} side is {value[place]} at {place}")
     error = np.asarray(side.error, dtype=float)
-    if np.any(np.isnan(error)) or np.any(error < 0):
+    if not np.all(error >= 0):
         raise ValueError(f"the error bound of the {name} side is negative or NaN")
     try:
-        error = np.broadcast_to(error, value.shape)
+        return value, np.broadcast_to(error, value.shape)
     except ValueError:
         raise ValueError(
             f"the error bound of the {name} side has shape {error.shape}, its value {value.shape}"
         ) from None
-    return value, error
+
+
+def _limit(resolution: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """The resolution, entry by entry; raise ValueError where it cannot be one."""
+    limit = np.asarray(resolution, dtype=float)
+    if not (limit.size and np.all(np.isfinite(limit)) and np.all(limit >= 0)):
+        raise ValueError(f"the resolution is not a finite number >= 0: {limit}")
+    try:
+        return np.broadcast_to(limit, shape)
+    except ValueError:
+        raise ValueError(f"the resolution has shape {limit.shape}, the sides {shape}") from None
 
 
 def _failed(problem: Exception) -> Outcome:
-    return Outcome(
-        "error", message=f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-    )
+    return Outcome("error", message=f"{type(problem).__name__}: {problem}")
 
 
-def _pair(left: Side, right: Side) -> tuple[FloatArray, FloatArray, FloatArray]:
-    (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
-    if lv.shape != rv.shape:
-        raise ValueError(f"the sides have different shapes: left {lv.shape}, right {rv.shape}")
-    return lv, rv, np.asarray(le + re)
+def _entry(place: int, left: FloatArray, right: FloatArray, e: FloatArray) -> str:
+    """The two sides at an entry, for a message."""
+    index = tuple(int(i) for i in np.unravel_index(place, left.shape))
+    where = f" at {index}" if index else ""
+    return f"left {left.flat[place]:.12g}, right {right.flat[place]:.12g}{where}, error bound {e.flat[place]:.3g}"
+
+
+def _judge(
+    excess: FloatArray, e: FloatArray, limit: FloatArray, left: FloatArray, right: FloatArray
+) -> tuple[Verdict, str]:
+    """Verdict and message from the excess of each entry; NaN is an error."""
+    if not np.all(e <= limit):
+        place = int(np.argmax(np.where(np.isfinite(e), e - limit, np.inf)))
+        return "undecided", f"error bound {e.flat[place]:.3g} exceeds the resolution {limit.flat[place]:.3g}"
+    if np.any(np.isnan(excess)):
+        return "error", "the difference of the sides is NaN"
+    if np.all(excess <= 0):
+        return "holds", ""
+    return "violated", _entry(int(np.argmax(excess)), left, right, e)
 
 
 @dataclass(frozen=True)
-class _TwoSided:
-    """Two routes to numbers of one shape."""
+class _TwoRoutes:
+    """Two routes; what the relations share."""
 
     left: SideFunction
     right: SideFunction
 
-    def compare(self, left: Side, right: Side, *, resolution: ArrayLike, floor: float) -> Outcome:
+    def __post_init__(self) -> None:
+        if self.left is self.right:
+            raise ValueError("a relation needs two routes: left and right are one function")
+
+    def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """How far each entry is from satisfying the relation; at most 0 where it does."""
+        return np.asarray(left - right)
+
+    def _tightness(
+        self, left: FloatArray, right: FloatArray, floor: float
+    ) -> tuple[float | None, float | None]:
+        return None, None
+
+    def compare(
+        self, left: Side, right: Side, *, resolution: ArrayLike, floor: float = 1e-8, instance: Any = None
+    ) -> Outcome:
         """Turn two sides into an outcome by the rule of the module.
 
         Parameters
@@ -135,36 +197,35 @@ class _TwoSided:
         left, right : Side
             The two sides.
         resolution : array_like
-            Largest sum of error bounds that is accepted.
+            Largest sum of error bounds that is accepted, finite.
         floor : float
             Largest size of a side that counts as vanishing.
+        instance : object
+            The instance (a rate asks it for its refinements).
 
         Returns
         -------
         Outcome
         """
         try:
-            lv, rv, e = _pair(left, right)
-            limit = np.broadcast_to(np.asarray(resolution, dtype=float), lv.shape)
+            (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
+            if lv.shape != rv.shape:
+                raise ValueError(f"the sides have different shapes: left {lv.shape}, right {rv.shape}")
+            limit = _limit(resolution, lv.shape)
         except ValueError as problem:
             return _failed(problem)
-        difference = self._difference(lv, rv)
+        e = np.asarray(le + re)
+        with np.errstate(invalid="ignore"):  # inf - inf is repaired in the next line
+            difference = np.where(lv == rv, 0.0, self._difference(lv, rv))
         excess = difference - e
-        worst = int(np.argmax(excess))
-        verdict: PartVerdict = "violated" if excess.flat[worst] > 0 else "holds"
-        message = ""
-        if np.any(e > limit):
-            at = int(np.argmax(e - limit))
-            verdict, message = (
-                "undecided",
-                f"error bound {e.flat[at]:.3g} exceeds the resolution {limit.flat[at]:.3g}",
-            )
+        verdict, message = _judge(excess, e, limit, lv, rv)
         slack, tightness = self._tightness(lv, rv, floor)
         return Outcome(
             verdict,
             violation=float(difference.max()),
-            excess=float(excess.flat[worst]),
+            excess=float(excess.max()),
             error=float(e.max()),
+            resolution=float(limit.min()),
             slack=slack,
             tightness=tightness,
             degenerate=bool(max(np.abs(lv).max(), np.abs(rv).max()) <= floor),
@@ -173,17 +234,9 @@ class _TwoSided:
             message=message,
         )
 
-    def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        raise TypeError("use one of the public relations")
-
-    def _tightness(
-        self, left: FloatArray, right: FloatArray, floor: float
-    ) -> tuple[float | None, float | None]:
-        return None, None
-
 
 @dataclass(frozen=True)
-class Equal(_TwoSided):
+class Equal(_TwoRoutes):
     """``left == right``; the two sides are the two routes.
 
     Parameters
@@ -196,8 +249,16 @@ class Equal(_TwoSided):
         return np.asarray(np.abs(left - right))
 
 
+def _slack_and_ratio(small: FloatArray, large: FloatArray, floor: float) -> tuple[float | None, float | None]:
+    """Smallest slack, and largest ratio where the larger side does not vanish (there rounding makes it anything)."""
+    counted = (large > floor) & np.isfinite(large)
+    ratio = float(np.max(small[counted] / large[counted])) if np.any(counted) else None
+    finite = np.isfinite(small) & np.isfinite(large)
+    return (float(np.min((large - small)[finite])) if np.any(finite) else None), ratio
+
+
 @dataclass(frozen=True)
-class AtMost(_TwoSided):
+class AtMost(_TwoRoutes):
     """``left <= right``, elementwise.
 
     Parameters
@@ -206,19 +267,14 @@ class AtMost(_TwoSided):
         From an instance to a :class:`Side`.
     """
 
-    def _difference(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        return np.asarray(left - right)
-
     def _tightness(
         self, left: FloatArray, right: FloatArray, floor: float
     ) -> tuple[float | None, float | None]:
-        counted = right > floor  # where both sides vanish, rounding makes the ratio anything
-        ratio = float(np.max(left[counted] / right[counted])) if np.any(counted) else None
-        return float(np.min(right - left)), ratio
+        return _slack_and_ratio(left, right, floor)
 
 
 @dataclass(frozen=True)
-class AtLeast(AtMost):
+class AtLeast(_TwoRoutes):
     """``left >= right``, elementwise.
 
     Parameters
@@ -233,12 +289,15 @@ class AtLeast(AtMost):
     def _tightness(
         self, left: FloatArray, right: FloatArray, floor: float
     ) -> tuple[float | None, float | None]:
-        return super()._tightness(right, left, floor)
+        return _slack_and_ratio(right, left, floor)
 
 
 @dataclass(frozen=True)
-class Separates(_TwoSided):
+class Separates(_TwoRoutes):
     """The sides differ by at least ``margin`` somewhere: an *exists* statement on named witnesses.
+
+    It holds if some entry differs by the margin even after its error, is violated if none could, and is undecided
+    between.
 
     Parameters
     ----------
@@ -248,46 +307,42 @@ class Separates(_TwoSided):
         Least difference, positive.
     """
 
-    margin: float = 0.0
+    margin: float
 
-    def compare(self, left: Side, right: Side, *, resolution: ArrayLike, floor: float) -> Outcome:
-        """Turn two sides into an outcome: holds iff the largest difference exceeds the margin by more than ``e``.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (math.isfinite(self.margin) and self.margin > 0):
+            raise ValueError(f"margin must be a positive number, got {self.margin}")
 
-        Parameters
-        ----------
-        left, right : Side
-            The two sides.
-        resolution : array_like
-            Largest sum of error bounds that is accepted.
-        floor : float
-            Largest size of a side that counts as vanishing.
-
-        Returns
-        -------
-        Outcome
-        """
-        try:
-            lv, rv, e = _pair(left, right)
-        except ValueError as problem:
-            return _failed(problem)
+    def compare(
+        self, left: Side, right: Side, *, resolution: ArrayLike, floor: float = 1e-8, instance: Any = None
+    ) -> Outcome:
+        """Turn two sides into an outcome; see the class, and :meth:`Equal.compare` for the parameters."""
+        outcome = Equal.compare(Equal(self.left, self.right), left, right, resolution=resolution, floor=floor)
+        if outcome.verdict in ("error", "undecided"):
+            return outcome
+        lv, rv = outcome.left, outcome.right
+        e = _numbers(left, "left")[1] + _numbers(right, "right")[1]
         distance = np.abs(lv - rv)
-        at = int(np.argmax(distance - e))
-        short = self.margin - float((distance - e).flat[at])
-        undecided = bool(np.any(e > np.asarray(resolution, dtype=float)))
+        surely, possibly = float((distance - e).max()), float((distance + e).max())
+        verdict: Verdict = (
+            "holds" if surely >= self.margin else "violated" if possibly < self.margin else "undecided"
+        )
         return Outcome(
-            "undecided" if undecided else ("violated" if short > 0 else "holds"),
-            violation=self.margin - float(distance.flat[at]),
-            excess=short,
-            error=float(e.max()),
-            slack=float(distance.flat[at]) - self.margin,
+            verdict,
+            violation=self.margin - float(distance.max()),
+            excess=self.margin - possibly,
+            error=outcome.error,
+            resolution=outcome.resolution,
+            slack=float(distance.max()) - self.margin,
             left=lv,
             right=rv,
-            message="error bound exceeds the resolution" if undecided else "",
+            message="" if verdict == "holds" else _entry(int(np.argmax(distance)), lv, rv, np.asarray(e)),
         )
 
 
 @dataclass(frozen=True)
-class Rate(_TwoSided):
+class Rate(_TwoRoutes):
     """``max|left_n - right|`` falls with ``parameter_n`` at a rate inside ``window``: never certified.
 
     The left side has shape ``(n, ...)``, one entry a refinement; the right side is the limit, shape ``(...)``.  The
@@ -298,16 +353,19 @@ class Rate(_TwoSided):
     left, right : callable
         From an instance to a :class:`Side`.
     parameter : callable
-        From an instance to the refinements, shape ``(n,)``, positive.
-    order : float
-        The slope that the statement names.
+        From an instance to the refinements, shape ``(n,)``, positive, increasing or decreasing.
     window : tuple of float
         Smallest and largest accepted slope.
     """
 
-    parameter: Callable[[Any], FloatArray] = lambda instance: np.empty(0)
-    order: float = 1.0
-    window: tuple[float, float] = (0.9, 1.1)
+    parameter: Callable[[Any], FloatArray]
+    window: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = self.window
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"window must be two finite numbers, the smaller first, got {self.window}")
 
     def slopes(self, left: Side, right: Side, parameter: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Slopes between successive refinements, and bounds on their error.
@@ -326,58 +384,57 @@ class Rate(_TwoSided):
         Raises
         ------
         ValueError
-            If the shapes do not fit or an error is not above its own error bound.
+            If the shapes do not fit, the refinements are not positive and monotone, or an error is not above its own
+            error bound.
         """
         (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
-        if lv.shape[1:] != rv.shape or lv.shape[0] != parameter.size or parameter.size < 2:
+        if lv.ndim == 0 or lv.shape[1:] != rv.shape or parameter.shape != lv.shape[:1] or parameter.size < 2:
             raise ValueError(
                 f"a rate needs sides of shape (n, ...) and (...), n >= 2, got {lv.shape} and {rv.shape}"
             )
+        steps = np.diff(parameter)
+        if not (
+            np.all(np.isfinite(parameter))
+            and np.all(parameter > 0)
+            and (np.all(steps > 0) or np.all(steps < 0))
+        ):
+            raise ValueError(f"the refinements of a rate must be positive and monotone, got {parameter}")
         flat = (parameter.size, -1)
         distance = np.abs(lv - rv).reshape(flat).max(axis=1)
         uncertainty = (le + re).reshape(flat).max(axis=1)
-        if np.any(distance <= uncertainty):
+        if not np.all(distance > uncertainty):
             raise ValueError("an error of the rate is not above its own error bound: the slope is undefined")
-        gauge = np.abs(np.diff(np.log(parameter)))
         relative = -np.log1p(-uncertainty / distance)
-        return np.diff(np.log(distance)) / np.diff(np.log(parameter)), (relative[1:] + relative[:-1]) / gauge
+        gauge = np.diff(np.log(parameter))
+        return np.diff(np.log(distance)) / gauge, (relative[1:] + relative[:-1]) / np.abs(gauge)
 
-    def compare_rate(
-        self, left: Side, right: Side, parameter: FloatArray, *, resolution: ArrayLike
+    def compare(
+        self, left: Side, right: Side, *, resolution: ArrayLike, floor: float = 1e-8, instance: Any = None
     ) -> Outcome:
         """Turn two sides into an outcome: each slope inside the window, within its own error bound.
 
-        Parameters
-        ----------
-        left, right : Side
-            The refined numbers and their limit.
-        parameter : ndarray, shape (n,)
-            The refinements.
-        resolution : array_like
-            Largest error of a slope that is accepted.
-
-        Returns
-        -------
-        Outcome
-            ``left`` holds the slopes.
+        The parameters are those of :meth:`Equal.compare`; ``resolution`` bounds the error of a slope, and ``left`` of the
+        outcome holds the slopes, ``right`` the nearer end of the window.
         """
         try:
-            slopes, e = self.slopes(left, right, np.asarray(parameter, dtype=float))
+            slopes, e = self.slopes(left, right, np.asarray(self.parameter(instance), dtype=float))
+            limit = _limit(resolution, slopes.shape)
         except ValueError as problem:
             return _failed(problem)
         low, high = self.window
         outside = np.maximum(low - slopes, slopes - high)
-        undecided = bool(np.any(e > np.asarray(resolution, dtype=float)))
-        excess = float(np.max(outside - e))
+        nearer = np.where(slopes - low < high - slopes, low, high)
+        verdict, message = _judge(outside - e, e, limit, slopes, nearer)
         return Outcome(
-            "undecided" if undecided else ("violated" if excess > 0 else "holds"),
+            verdict,
             violation=float(outside.max()),
-            excess=excess,
+            excess=float((outside - e).max()),
             error=float(e.max()),
+            resolution=float(limit.min()),
             slack=float(-outside.max()),
             left=slopes,
-            right=np.full(slopes.shape, self.order),
-            message="error bound of a slope exceeds the resolution" if undecided else "",
+            right=nearer,
+            message=message,
         )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from mdplab.claims.check import describe
-from mdplab.claims.claim import Claim, Part, Reading, Record
+from mdplab.claims.claim import Claim, Record
+from mdplab.claims.part import Part, Reading, describe
 from mdplab.claims.report import ClaimText
 
-__all__ = ["claim_text"]
+__all__ = ["claim_text", "figure_svg"]
 
 
-def claim_text(record: Record) -> ClaimText:
+def claim_text(record: Record, *, figure: bool = True) -> ClaimText:
     """Collect the texts of a record and draw its figure.
 
     Parameters
     ----------
     record : Claim or Reading
         The record; drawing its figure may solve small problems.
+    figure : bool
+        Whether to draw it.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def claim_text(record: Record) -> ClaimText:
         assumptions=[(a.name, a.text, a.carried_by) for a in claim.assumptions],
         parts={part.name: part.text for part in parts},
         routes={part.name: _routes(part) for part in parts},
-        figure_svg=None if isinstance(record, Reading) else figure_svg(record),
+        figure_svg=figure_svg(record) if figure and isinstance(record, Claim) else None,
         figure_caption="" if isinstance(record, Reading) else record.figure_caption,
         papers=list(record.papers),
     )
@@ -43,7 +45,18 @@ def _routes(part: Part) -> tuple[str, str, list[str]]:
 
 
 def figure_svg(claim: Claim) -> str | None:
-    """Draw the figure of a claim; returns SVG, or None where the claim has no figure."""
+    """Draw the figure of a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+
+    Returns
+    -------
+    str or None
+        SVG; None where the claim has no figure.
+    """
     if claim.figure_function is None:
         return None
     from mdplab import plotting

@@ -297,6 +297,7 @@ order_parts[1].control(
     instance=LOOP,
     left=backed_variation,
     right=scaled_variation,
+    both="one distance is put in the place of another on both sides",
     specified="1 1",
     measure=lambda outcome: np.array([outcome.left, outcome.right / LOOP.process.discount]),
 )

@@ -252,6 +252,7 @@ means_part = EXPANSION.part(
     resolution=relative_resolution,
     reason="rounding of two distances of order one over epsilon: 1e-9 relative",
     cross_left=mean_ratio_closed,
+    closed=("right",),
 )
 EXPANSION.part(
     "(f)", r"$T_* Z^* = Z^*$", Equal(backed_optimal_laws, optimal_laws), resolution=1e-13, reason=EXACT

@@ -157,7 +157,7 @@ SLOPE = (
 td0_part = RATE.part(
     "(a)",
     r"TD(0): $|\theta_\Delta - \theta_0|_\infty = O(\Delta)$",
-    Rate(td0_on_grids, td0_limit, parameter=steps, order=1.0, window=(0.9, 1.1)),
+    Rate(td0_on_grids, td0_limit, parameter=steps, window=(0.9, 1.1)),
     resolution=1e-3,
     reason=SLOPE,
     quantifier="limit",
@@ -166,7 +166,7 @@ td0_part = RATE.part(
 loss_part = RATE.part(
     "(b)",
     r"martingale loss: $|\theta_\Delta - \theta_0|_\infty = O(\Delta)$",
-    Rate(martingale_loss_on_grids, martingale_loss_limit, parameter=steps, order=1.0, window=(0.9, 1.1)),
+    Rate(martingale_loss_on_grids, martingale_loss_limit, parameter=steps, window=(0.9, 1.1)),
     resolution=1e-3,
     reason=SLOPE,
     quantifier="limit",

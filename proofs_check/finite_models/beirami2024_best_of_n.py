@@ -252,6 +252,7 @@ kl_part = BEST_OF_N.part(
     resolution=1e-9,
     reason=SUMS,
     cross_left=kl_of_enumeration,
+    closed=("right",),
     witnesses=(FIVE, TWO, TIED, uniform(2000, 4)),
 )
 win_part = BEST_OF_N.part(
@@ -261,6 +262,7 @@ win_part = BEST_OF_N.part(
     resolution=1e-9,
     reason=SUMS,
     cross_left=win_rate_of_enumeration,
+    closed=("right",),
 )
 tilt_part = BEST_OF_N.part(
     "(d)",

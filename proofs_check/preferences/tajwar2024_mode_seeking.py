@@ -329,6 +329,7 @@ SEEKING.reading(
     """,
     relation=AtMost(covering_rate, seeking_rate),
     counterexamples=(KNOWN,),
+    assumes=("A1", "A2"),
     repair=threshold_part,
     resolution=1e-11,
     reason=ALGEBRA,

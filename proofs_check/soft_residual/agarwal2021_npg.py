@@ -204,6 +204,7 @@ rate = NPG.part(
     resolution=lambda task: 1e-9 * (1 + np.asarray(bound(task).value)),
     reason="rounding of the updates carried through the proof; 1e-9 at the size of the bound",
     cross_left=gaps_by_occupancies,
+    closed=("right",),
     shared=ITERATES_ARE_INPUTS,
 )
 NPG.part(
@@ -213,6 +214,7 @@ NPG.part(
     resolution=lambda task: 1e-10 * (1 + float(np.abs(task.run.values).max())),
     reason="certificates of the values and rounding of the updates; 1e-10 at the size of the values",
     cross_left=improvements_by_solves,
+    closed=("right",),
     shared=ITERATES_ARE_INPUTS,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -15,14 +16,15 @@ from mdplab.claims import (
     Equal,
     Known,
     Side,
+    Undecided,
     as_expected,
     check,
     draw_instance,
     registry,
 )
-from mdplab.claims.check import half_unit
+from mdplab.claims.printed import compare_printed, half_unit
 from mdplab.instances.draw import SeededDraw
-from toy import Pair, exactly_twice, product, small_claim, square_of_sum, sum_of_squares
+from toy import Pair, by_squares, exactly_twice, product, small_claim, square_of_sum, sum_of_squares
 
 pytestmark = pytest.mark.usefixtures("empty_registry")
 
@@ -98,10 +100,23 @@ def test_instances_outside_the_assumptions_are_skipped_and_too_few_are_an_error(
     assert record["parts"][0]["skipped"] > 0
     assert record["parts"][0]["instances"] == 21
     registry._claims.clear()
-    none = small_claim(instance_family=lambda draw: Pair(-1.0, draw.number(0.0, 1.0)))
+    none = small_claim(
+        instance_family=lambda draw: Pair(-1.0, draw.number(0.0, 1.0)), witnesses=(Pair(1.0, 1.0),) * 30
+    )
     record = check(none)
     assert record["verdict"] == "error"
     assert "inside the assumptions" in record["message"]
+
+
+def test_a_witness_outside_the_assumptions_is_an_error() -> None:
+    record = check(small_claim(witnesses=(Pair(-1.0, 1.0),)))
+    assert record["verdict"] == "error"
+    assert "witness 0 is outside the assumptions" in record["message"]
+
+
+def test_fewer_than_one_instance_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        check(small_claim(), instances=0)
 
 
 def test_a_rejected_draw_counts_as_skipped() -> None:
@@ -139,6 +154,97 @@ def test_a_control_is_paired_with_the_unchanged_part() -> None:
     assert "with the change undone: violated" in control["message"]
 
 
+def test_a_broken_predicate_or_measure_is_an_error_of_its_record() -> None:
+    def broken(instance: Any) -> bool:
+        raise AttributeError("no such field")
+
+    claim = small_claim(assumptions=(Assumption("A1", "", "definitional", broken),))
+    record = check(claim)
+    assert record["verdict"] == "error"
+    assert "no such field" in record["message"]
+    assert "no such field" in record["controls"][0]["message"]
+    reading = check(claim.readings[0])
+    assert reading["verdict"] == "error"
+    registry._claims.clear()
+    claim = small_claim(assumptions=(Assumption("A1", "", "definitional", lambda i: float("nan")),))  # type: ignore
+    assert "expected a boolean" in check(claim)["message"]
+
+
+def test_a_control_violated_by_its_second_route_alone_does_not_count() -> None:
+    claim = small_claim()
+    part = claim.part(
+        "(iii)",
+        "crossed",
+        AtMost(square_of_sum, sum_of_squares),
+        cross_left=by_squares,
+        closed=("right",),
+        resolution=1e-12,
+        reason="rounding",
+    )
+    part.control(
+        "only the second route fails", kind="mutation", instance=Pair(1.0, 2.0), right=lambda i: Side(50.0)
+    )
+    assert "not violated" in check(claim)["controls"][-1]["message"]
+
+
+def test_an_unconverged_solver_is_undecided() -> None:
+    def gives_up(instance: Pair) -> Side:
+        raise Undecided("ten steps were not enough")
+
+    claim = small_claim()
+    claim.parts[0].relation = Equal(gives_up, product)
+    record = check(claim)
+    assert record["verdict"] == "undecided"
+    assert "ten steps were not enough" in record["message"]
+
+
+def test_the_worst_part_and_its_worst_instance_are_reported() -> None:
+    claim = small_claim()
+    claim.parts[0].relation = Equal(lambda i: Side(0.0, 1.0), product)  # undecided
+    claim.parts[1].relation = AtMost(square_of_sum, lambda i: Side(0.0))  # violated, most for the largest sum
+    record = check(claim)
+    assert record["verdict"] == "violated"
+    worst = record["worst_instance"]
+    assert worst["part"] == "(ii)"
+    assert (worst["data"]["a"] + worst["data"]["b"]) ** 2 == pytest.approx(
+        record["parts"][1]["worst_violation"]
+    )
+
+
+def test_an_incomplete_declaration_is_an_error() -> None:
+    claim = small_claim()
+    for part in claim.parts:
+        part.controls.clear()
+    assert "no control" in check(claim)["message"]
+    registry._claims.clear()
+    claim = small_claim(assumptions=(Assumption("A1", "", "a control that is not there"),))
+    assert "no control of the claim" in check(claim)["message"]
+
+
+def test_reordering_the_parts_keeps_their_instances() -> None:
+    claim = small_claim()
+    last = claim.parts[1]
+    before = draw_instance(claim, last, 0)
+    claim.parts.reverse()
+    assert draw_instance(claim, last, 0) == before
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagged(Pair):
+    """A pair with something that is no data."""
+
+    tag: object
+
+
+def test_an_instance_that_cannot_be_written_is_an_error() -> None:
+    claim = small_claim(
+        witnesses=(), instance_family=lambda draw: Tagged(draw.number(1.0, 2.0), 1.0, object())
+    )
+    record = check(claim)
+    assert record["verdict"] == "error"
+    assert "cannot be written as data" in record["message"]
+
+
 def test_a_dropped_assumption_must_be_false_on_its_instance() -> None:
     claim = small_claim()
     bound = claim.part(
@@ -147,14 +253,21 @@ def test_a_dropped_assumption_must_be_false_on_its_instance() -> None:
         AtMost(lambda i: Side(abs(i.a) + abs(i.b)), lambda i: Side(i.a + i.b)),
         resolution=1e-12,
         reason="rounding",
+        closed=("left", "right"),
     )
     bound.control("negative a", kind="assumption", instance=Pair(-1.0, 2.0), drops="A1", specified="2.0")
     record = check(claim)
     assert record["controls"][-1]["as_expected"]
     bound.control("still positive", kind="assumption", instance=Pair(1.0, 2.0), drops="A1")
     assert "is true on the instance" in check(claim)["controls"][-1]["message"]
-    bound.control("unknown", kind="assumption", instance=Pair(-1.0, 2.0), drops="A7")
-    assert "no assumption A7" in check(claim)["controls"][-1]["message"]
+    bound.control("cannot be tested", kind="assumption", instance=Pair(-1.0, 2.0), drops="A2")
+    assert "outside another assumption" in check(claim)["controls"][-1]["message"]
+    bound.control("nor shown", kind="assumption", instance=Pair(1.0, 2.0), drops="A2")
+    assert "a side must show" in check(claim)["controls"][-1]["message"]
+    bound.control(
+        "unknown", kind="assumption", instance=Pair(1.0, 2.0), right=lambda i: Side(0.0), drops="A7"
+    )
+    assert "drops A7, which the claim does not assume" in check(claim)["message"]
 
 
 def test_controls_that_change_nothing_are_refused() -> None:
@@ -163,6 +276,10 @@ def test_controls_that_change_nothing_are_refused() -> None:
         part.control("nothing", kind="mutation", instance=Pair(1.0, 1.0))
     with pytest.raises(ValueError, match="go together"):
         part.control("nothing", kind="assumption", instance=Pair(1.0, 1.0))
+    with pytest.raises(ValueError, match="both="):
+        part.control("everything", kind="mutation", instance=Pair(1.0, 1.0), left=product, right=by_squares)
+    with pytest.raises(ValueError, match="declared twice"):
+        part.control("a sign", kind="mutation", instance=Pair(1.0, 1.0), left=product)
 
 
 def test_a_wrong_known_value_is_unexpected() -> None:
@@ -184,6 +301,16 @@ def test_a_wrong_known_value_is_unexpected() -> None:
 )
 def test_half_a_unit_of_the_last_printed_digit(printed: str, half: float) -> None:
     assert half_unit(printed) == pytest.approx(half, rel=1e-12)
+
+
+def test_an_error_bound_that_swamps_the_digits_confirms_nothing() -> None:
+    row = compare_printed("x", "3.14159", -40.0, 1e3)[0]
+    assert not row["passed"]
+    assert "too large to confirm" in row["message"]
+    assert compare_printed("x", "3.14159", 3.1416, 1e-5)[0]["passed"]
+    assert not compare_printed("x", "1 2", [1.0], 0.0)[0]["passed"]
+    with pytest.raises(ValueError, match="printed is empty"):
+        Known("nothing", " ", [])
 
 
 def test_a_false_reading_is_refuted_and_repaired() -> None:
@@ -210,6 +337,18 @@ def test_a_reading_that_is_true_or_outside_the_assumptions_is_an_error() -> None
     outside = check(claim.reading("outside", counterexamples=(Pair(-1.0, 1.0),), **options))
     assert outside["verdict"] == "error"
     assert "outside the assumptions" in outside["message"]
+    elsewhere = claim.reading(
+        "elsewhere", counterexamples=(Pair(-1.0, 1.0),), repair_instances=(Pair(1.0, 1.0),), **options
+    )
+    assert check(elsewhere)["verdict"] == "error"
+    allowed = claim.reading(
+        "allowed",
+        counterexamples=(Pair(-1.0, 1.0),),
+        repair_instances=(Pair(1.0, 1.0),),
+        assumes=(),
+        **options,
+    )
+    assert check(allowed)["verdict"] == "refuted"
     misprinted = check(
         claim.reading("misprinted", counterexamples=(Pair(1.0, 2.0),), specified="1.5", **options)
     )
@@ -223,6 +362,7 @@ def test_disagreeing_cross_checks_violate_an_inequality() -> None:
         "bound with a wrong second route",
         AtMost(square_of_sum, sum_of_squares),
         cross_right=exactly_twice,
+        closed=("left",),
         resolution=1e-12,
         reason="rounding",
     )
@@ -244,7 +384,7 @@ def test_declarations_are_validated() -> None:
         )
     claim = small_claim()
     with pytest.raises(ValueError, match="declared twice"):
-        claim.part("(i)", "", Equal(product, product), resolution=1, reason="")
+        claim.part("(i)", "", Equal(product, by_squares), resolution=1, reason="")
     with pytest.raises(ValueError, match="registered twice"):
         small_claim()
     registry._claims.clear()
@@ -253,7 +393,28 @@ def test_declarations_are_validated() -> None:
     registry._claims.clear()
     bare = small_claim(witnesses=())
     with pytest.raises(ValueError, match="names no witness"):
-        bare.part("(x)", "", Equal(product, product), resolution=1, reason="", quantifier="exists")
+        bare.part("(x)", "", Equal(product, by_squares), resolution=1, reason="", quantifier="exists")
+    with pytest.raises(ValueError, match=r"assumes \['A77'\]"):
+        bare.part("(x)", "", Equal(product, by_squares), resolution=1, reason="", assumes=("A77",))
+    with pytest.raises(ValueError, match="quantifier 'forall'"):
+        bare.part("(x)", "", Equal(product, by_squares), resolution=1, reason="", quantifier="forall")
+    with pytest.raises(ValueError, match="needs a second route"):
+        bare.part("(x)", "", AtMost(product, by_squares), resolution=1, reason="", closed=("left",))
+    with pytest.raises(ValueError, match="only inequalities"):
+        bare.part("(x)", "", Equal(product, by_squares), resolution=1, reason="", cross_left=square_of_sum)
+    options: dict[str, Any] = {
+        "title": "t",
+        "statement": "s",
+        "relation": Equal(square_of_sum, sum_of_squares),
+        "repair": bare.parts[1],
+        "resolution": 1e-12,
+        "reason": "rounding",
+    }
+    for suffix in ("equality", "Not A Suffix"):
+        with pytest.raises(ValueError, match="the suffix is taken or not"):
+            bare.reading(suffix, counterexamples=(Pair(1.0, 2.0),), **options)
+    with pytest.raises(ValueError, match="one repair instance for each"):
+        bare.reading("short", counterexamples=(Pair(1.0, 2.0),), repair_instances=(), **options)
 
 
 def test_unknown_ids_offer_the_nearest() -> None:

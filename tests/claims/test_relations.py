@@ -19,10 +19,16 @@ def unused(instance: Any) -> Side:
     raise AssertionError
 
 
+def unused_too(instance: Any) -> Side:
+    raise AssertionError
+
+
 def compare(
     relation: type, left: Side, right: Side, resolution: Any = 1.0, floor: float = 1e-8, **options: Any
 ) -> Any:
-    return relation(unused, unused, **options).compare(left, right, resolution=resolution, floor=floor)
+    if relation is Separates:
+        options.setdefault("margin", 1.0)
+    return relation(unused, unused_too, **options).compare(left, right, resolution=resolution, floor=floor)
 
 
 @given(NUMBERS, NUMBERS, ERRORS, ERRORS)
@@ -91,12 +97,49 @@ def test_two_vanishing_sides_are_degenerate() -> None:
 
 def test_separates_needs_the_margin_beyond_the_errors() -> None:
     assert compare(Separates, Side([1.0], 0.1), Side([2.0]), margin=0.8).verdict == "holds"
-    assert compare(Separates, Side([1.0], 0.3), Side([2.0]), margin=0.8).verdict == "violated"
+    assert compare(Separates, Side([1.0], 0.3), Side([2.0]), margin=0.8).verdict == "undecided"
+    assert compare(Separates, Side([1.0], 0.1), Side([2.0]), margin=1.2).verdict == "violated"
+    assert compare(Separates, Side([1.0]), Side([1.0]), margin=1e-9).verdict == "violated"
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, np.nan, np.inf])
+def test_separates_needs_a_positive_margin(margin: float) -> None:
+    with pytest.raises(ValueError, match="margin must be a positive number"):
+        Separates(unused, unused_too, margin)
+
+
+@pytest.mark.parametrize("relation", [Equal, AtMost, AtLeast, Separates])
+@pytest.mark.parametrize("resolution", [np.nan, np.inf, -1.0, np.empty(0), [1.0, 2.0, 3.0]])
+def test_a_resolution_that_is_none_is_an_error(relation: type, resolution: Any) -> None:
+    outcome = compare(relation, Side([1.0, 2.0], 1e9), Side([5.0, 2.0]), resolution=resolution)
+    assert outcome.verdict == "error"
+    assert "resolution" in outcome.message
+
+
+def test_one_function_is_not_two_routes() -> None:
+    with pytest.raises(ValueError, match="two routes"):
+        Equal(unused, unused)
+
+
+def test_infinities_of_the_statement_are_compared_exactly() -> None:
+    left = Side([np.inf, 1.0], infinities=True)
+    assert compare(Equal, left, Side([np.inf, 1.0], infinities=True)).verdict == "holds"
+    assert compare(Equal, left, Side([-np.inf, 1.0], infinities=True)).verdict == "violated"
+    assert compare(Equal, left, Side([2.0, 1.0])).verdict == "violated"
+    assert compare(AtMost, Side([2.0, 1.0]), left).verdict == "holds"
+    assert compare(Equal, Side([np.nan], infinities=True), Side([1.0])).verdict == "error"
+
+
+def test_a_violation_says_where_and_by_how_much() -> None:
+    message = compare(Equal, Side([1.0, 2.0], 1e-3), Side([1.0, 2.5])).message
+    assert "left 2, right 2.5 at (1,)" in message
 
 
 def rate(errors: np.ndarray, parameter: np.ndarray, uncertainty: float = 0.0, **options: Any) -> Any:
-    made = Rate(unused, unused, parameter=lambda instance: parameter, **options)
-    return made.compare_rate(Side(errors, uncertainty), Side(0.0), parameter, resolution=0.05)
+    made = Rate(
+        unused, unused_too, parameter=lambda instance: parameter, **({"window": (0.9, 1.1)} | options)
+    )
+    return made.compare(Side(errors, uncertainty), Side(0.0), resolution=0.05)
 
 
 def test_rate_looks_at_every_pair_of_refinements() -> None:
@@ -104,10 +147,25 @@ def test_rate_looks_at_every_pair_of_refinements() -> None:
     assert rate(3 * parameter, parameter).verdict == "holds"
     assert rate(3 * parameter**2, parameter).verdict == "violated"
     assert rate(np.array([0.1, 0.05, 0.05]), parameter).verdict == "violated"
-    assert rate(3 * parameter**2, parameter, order=2.0, window=(1.9, 2.1)).verdict == "holds"
+    assert rate(3 * parameter**2, parameter, window=(1.9, 2.1)).verdict == "holds"
 
 
 def test_rate_whose_errors_drown_is_not_a_rate() -> None:
     parameter = np.array([0.1, 0.05])
     assert rate(parameter, parameter, uncertainty=0.06).verdict == "error"
     assert rate(parameter, parameter, uncertainty=0.02).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    "parameter", [[0.1, 0.1], [np.nan, np.nan], [-1.0, -2.0], [0.1, np.nan], [0.1, 0.0], [0.1, 0.2, 0.1]]
+)
+def test_refinements_must_be_positive_and_monotone(parameter: list[float]) -> None:
+    outcome = rate(np.ones(len(parameter)), np.array(parameter))
+    assert outcome.verdict == "error"
+    assert "positive and monotone" in outcome.message
+
+
+@pytest.mark.parametrize("window", [(np.nan, np.nan), (1.0, 1.0), (2.0, 1.0), (0.0, np.inf)])
+def test_a_window_has_two_ends(window: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="two finite numbers"):
+        Rate(unused, unused_too, parameter=lambda instance: np.ones(2), window=window)

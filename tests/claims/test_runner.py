@@ -65,13 +65,57 @@ def test_an_interrupted_run_keeps_what_it_finished(tmp_path: Path, monkeypatch: 
 def test_another_header_computes_anew(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_claim()
     path = tmp_path / "out.json"
-    with runner.Partial(path, {"sources": runner.source_hash(), "instances": None, "seed": 0}) as partial:
-        partial.add({"id": "mean-inequality", "made": "up"})
+    runner.run(["mean-inequality"], path=path)
+    platform = json.loads(path.read_text())["run"]["platform"]
+    header = {"sources": runner.source_hash(), "platform": platform, "instances": None, "seed": 0}
+    made_up = json.loads(path.read_text())["records"][0] | {"verdict": "violated"}
+    with runner.Partial(path, header) as partial:
+        partial.add(made_up)
+    assert runner.run(["mean-inequality"], path=path)["records"][0]["verdict"] == "violated"  # taken over
+    with runner.Partial(path, header) as partial:
+        partial.add(made_up)
     options: dict[str, Any] = {"seed": {"seed": 1}, "instances": {"instances": 3}, "sources": {}}[change]
     if change == "sources":
         monkeypatch.setattr(runner, "source_hash", lambda: "other")
-    content = runner.run(["mean-inequality"], path=path, **options)
+    told: list[str] = []
+    content = runner.run(
+        ["mean-inequality"], path=path, on_discard=lambda: told.append("discarded"), **options
+    )
     assert content["records"][0]["verdict"] == "holds"
+    assert told == ["discarded"]
+
+
+@pytest.mark.parametrize("line", ["5", "[1]", '{"foo": 1}', '{"id": "mean-inequality"}', "\xff\xfe", "{"])
+def test_a_damaged_line_is_not_taken_over(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    with runner.Partial(path, {"a": 1}):
+        pass
+    with (tmp_path / "out.json.partial").open("a", encoding="latin-1") as stream:
+        stream.write(line + "\n")
+    with runner.Partial(path, {"a": 1}) as partial:
+        assert partial.finished == {}
+    assert (tmp_path / "out.json.partial").read_text() == '{"a": 1}\n'
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    small_claim()
+    path = tmp_path / "out.json"
+    with runner.Partial(path, {}), pytest.raises(runner.OutputError, match="another run is writing"):
+        runner.run(["mean-inequality"], path=path)
+
+
+def test_what_cannot_be_written_is_seen_before_anything_is_computed(tmp_path: Path) -> None:
+    small_claim()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+
+    def computed(*args: Any) -> None:
+        raise AssertionError("computed")
+
+    for path in (tmp_path / "folder", tmp_path / "file" / "out.json", Path("/dev/zero"), Path()):
+        with pytest.raises(runner.OutputError):
+            runner.run(["mean-inequality"], path=path, on_result=computed)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_a_finished_run_is_computed_anew(tmp_path: Path) -> None:

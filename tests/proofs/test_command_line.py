@@ -67,6 +67,8 @@ def test_an_unknown_id_is_a_usage_error_with_the_nearest_ids(capsys: pytest.Capt
         ["run", "--family", "nothing"],
         ["report", "--from", "no_such_file.json"],
         ["diff", "no_such_file.json", "no_such_file.json"],
+        ["run", "dist-control-not-contraction", "--json", "/dev/zero"],
+        ["run", "dist-control-not-contraction", "--json", "."],
         ["fly"],
         [],
     ],

@@ -1,0 +1,1 @@
+"""Policy gradients, mirror descent and bilevel alignment: claims about policy optimisation."""
