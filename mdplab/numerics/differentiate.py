@@ -97,7 +97,9 @@ def complex_step_hessian(fn: Function, x: ArrayLike, *, step: float = 1e-5) -> E
     Returns
     -------
     Estimate
-        ``value`` and ``error``, shape (n, n); the error is of order ``step ** 2 + eps / step`` (about 1e-10).
+        ``value`` and ``error``, shape (n, n); the error is of order ``step ** 2 + eps / step`` (about 1e-10).  Rounding
+        is judged by the size of the gradient: near a stationary point, where the gradient's terms cancel, add the
+        rounding of those terms over ``step``.
     """
     point = _vector(x)
 

@@ -15,6 +15,7 @@ from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side
 from mdplab.instances.gridworld import Gridworld, gridworld
+from mdplab.models import MDP
 from mdplab.operators import log_tilt, state_occupancy
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual.instances import CustomisationTask, customisation_task, three_state_task
@@ -109,8 +110,8 @@ RQL = Claim(
             r"$\pi$ is exactly max-ent optimal for $(r, \alpha)$",
             "a uniform prior in the place of the optimal one",
         ),
-        Assumption("A2", "the target task has the same kernel", DEFINITIONAL),
-        Assumption("A3", "the target task has the same discount", DEFINITIONAL),
+        Assumption("A2", "the target task has the same kernel", "a prior of another kernel"),
+        Assumption("A3", "the target task has the same discount", "a prior of another discount"),
         Assumption("A4", "infinite horizon", DEFINITIONAL),
         Assumption(
             "A5",
@@ -186,18 +187,40 @@ def addon_solved_alone(task: CustomisationTask) -> Side:
     return Side(np.exp(tilted), task.prior.policy_error + alone.policy_error)
 
 
-def uniform_prior(task: CustomisationTask) -> Side:
-    """Residual soft Q iteration with a uniform prior, which is optimal for no reward but a shaped constant."""
-    log_uniform = np.full_like(task.mdp.reward, -np.log(task.mdp.n_actions))
+def with_another_prior(task: CustomisationTask, log_prior: FloatArray) -> Side:
+    """Residual soft Q iteration with a prior that is not the max-ent optimum of the inherent task."""
     found = solvers.residual_q_learning(
         task.mdp,
         task.residual_reward,
-        log_uniform,
+        log_prior,
         prior_weight=task.prior_weight,
         temperature=task.temperature,
         tol=1e-12,
     )
     return Side(found.policy, found.policy_error)
+
+
+def uniform_prior(task: CustomisationTask) -> Side:
+    """Residual soft Q iteration with a uniform prior."""
+    return with_another_prior(task, np.full_like(task.mdp.reward, -np.log(task.mdp.n_actions)))
+
+
+def prior_of(task: CustomisationTask, mdp: MDP) -> Side:
+    """Residual soft Q iteration with the max-ent prior of another model."""
+    other = solvers.soft_policy_iteration(mdp, temperature=task.prior_temperature, tol=1e-9)
+    return with_another_prior(task, other.log_policy)
+
+
+def prior_of_another_discount(task: CustomisationTask) -> Side:
+    """Residual soft Q iteration with the prior of a shorter horizon, discount .8."""
+    return prior_of(task, MDP(task.mdp.transition, task.mdp.reward, 0.8, task.mdp.initial))
+
+
+def prior_of_another_kernel(task: CustomisationTask) -> Side:
+    """Residual soft Q iteration with the prior of the kernel whose actions are exchanged in state 0."""
+    kernel = np.array(task.mdp.transition)
+    kernel[0] = kernel[0, ::-1]
+    return prior_of(task, MDP(kernel, task.mdp.reward, task.mdp.discount, task.mdp.initial))
 
 
 optimal_policy.control(
@@ -223,6 +246,12 @@ optimal_policy.control(
 )
 optimal_policy.control(
     "a uniform prior in the place of the optimal one", kind="mutation", instance=T3, left=uniform_prior
+)
+optimal_policy.control(
+    "a prior of another discount", kind="mutation", instance=T3, left=prior_of_another_discount
+)
+optimal_policy.control(
+    "a prior of another kernel", kind="mutation", instance=T3, left=prior_of_another_kernel
 )
 
 
