@@ -1,14 +1,16 @@
-"""Random tabular MDPs with Dirichlet rows: one function, the ranges as arguments."""
+"""Random tabular MDPs: Dirichlet rows, the ranges as arguments, and Garnets with few successors, of any size."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from mdplab._typing import FloatArray
+import numpy as np
+
+from mdplab._typing import FloatArray, IntArray
 from mdplab.instances.draw import SeededDraw
 from mdplab.models import MDP
 
-__all__ = ["RewardLaw", "dirichlet_mdp", "random_logits", "random_reward"]
+__all__ = ["RewardLaw", "dirichlet_mdp", "garnet", "random_logits", "random_reward"]
 
 RewardLaw = Literal["normal", "unit", "symmetric", "binary"]
 
@@ -101,3 +103,81 @@ def random_logits(draw: SeededDraw, n_states: int, n_actions: int, scale: float 
     ndarray, shape (n_states, n_actions)
     """
     return draw.normal((n_states, n_actions), scale)
+
+
+def garnet(
+    draw: SeededDraw,
+    n_states: int,
+    n_actions: int,
+    branching: int,
+    *,
+    reward: RewardLaw = "normal",
+    discount: float | tuple[float, float] = 0.95,
+    sparse: bool = True,
+) -> MDP:
+    """Draw a Garnet: each pair has ``branching`` distinct successors, uniform, with uniform (Dirichlet) probabilities.
+
+    Parameters
+    ----------
+    draw : SeededDraw
+        The engine.
+    n_states, n_actions, branching : int
+        S, A, and the number of successors of each pair, at most S.
+    reward : {"normal", "unit", "symmetric", "binary"}
+        Law of the rewards of the pairs.
+    discount : float or tuple of float
+        The discount, or the range of a uniform one.
+    sparse : bool, default True
+        Store the kernel as CSR; nothing of the size ``S x A x S`` is then formed while ``branching <= S/2``.
+
+    Returns
+    -------
+    MDP
+        Without start law.
+
+    Raises
+    ------
+    ValueError
+        If ``branching`` is not between 1 and S.
+
+    References
+    ----------
+    .. [1] T. W. Archibald, K. I. M. McKinnon, L. C. Thomas, "On the generation of Markov decision processes", J. Oper. Res.
+       Soc. 46, 1995.
+    """
+    if not 1 <= branching <= n_states:
+        raise ValueError(f"branching is {branching}, expected an integer from 1 to n_states = {n_states}")
+    pairs = n_states * n_actions
+    successors = _distinct(draw, pairs, branching, n_states)
+    chances = draw.weights((pairs, branching))
+    kernel: Any
+    if sparse:
+        from scipy.sparse import csr_array
+
+        starts = np.arange(0, pairs * branching + 1, branching)
+        kernel = csr_array((chances.ravel(), successors.ravel(), starts), shape=(pairs, n_states))
+    else:
+        kernel = np.zeros((pairs, n_states))
+        np.put_along_axis(kernel, successors, chances, axis=1)
+        kernel = kernel.reshape(n_states, n_actions, n_states)
+    gamma = discount if isinstance(discount, float) else draw.number(*discount)
+    return MDP(kernel, random_reward(draw, (n_states, n_actions), reward), gamma)
+
+
+def _distinct(draw: SeededDraw, rows: int, k: int, n: int) -> IntArray:
+    """Sorted rows of ``k`` distinct numbers below ``n``, every set equally likely."""
+    if 2 * k > n:
+        return np.sort(np.argsort(draw.uniform(0.0, 1.0, (rows, n)), axis=1)[:, :k], axis=1)
+    # What repeats an earlier number of its row is drawn again: sampling without replacement, one number after another.
+    chosen = np.sort(draw.integers(0, n - 1, (rows, k)), axis=1)
+    open_rows = np.arange(rows)
+    while True:
+        part = chosen[open_rows]
+        again = np.zeros(part.shape, dtype=bool)
+        again[:, 1:] = part[:, 1:] == part[:, :-1]
+        bad = again.any(axis=1)
+        if not bad.any():
+            return chosen
+        open_rows, part, again = open_rows[bad], part[bad], again[bad]
+        part[again] = draw.integers(0, n - 1, int(again.sum()))
+        chosen[open_rows] = np.sort(part, axis=1)

@@ -6,6 +6,7 @@ SciPy's compiled code reads through them, because those loops trust the index ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def action_mask(available: ArrayLike | None, n_states: int, n_actions: int) -> B
     return mask
 
 
-def check_csr(kernel: Any, n_actions: int, mask: BoolArray | None) -> float:
+def check_csr(kernel: Any, n_actions: int, free: BoolArray | None, labels: Sequence[str] = PAIR) -> float:
     """Check the entries and row sums of a canonical CSR kernel; the row deviation."""
     n_states = kernel.shape[1]
     data = kernel.data
@@ -131,7 +132,7 @@ def check_csr(kernel: Any, n_actions: int, mask: BoolArray | None) -> float:
     with np.errstate(over="ignore"):
         sums = (kernel @ np.ones(n_states)).reshape(n_states, n_actions)
     longest = max(1, int(np.diff(kernel.indptr).max()))
-    return v.check_sums("transition", sums, n_states, longest, PAIR, None if mask is None else ~mask)
+    return v.check_sums("transition", sums, n_states, longest, labels, free)
 
 
 def expected_reward(kernel: Any, reward: ArrayLike, n_states: int, n_actions: int) -> FloatArray:

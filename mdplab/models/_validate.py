@@ -155,9 +155,26 @@ def row_tolerance(n: int) -> float:
     return 8 * EPS * n
 
 
+class Labels(tuple[str, ...]):
+    """What the axes of a table are called, with the names of their entries where there are any."""
+
+    entries: tuple[tuple[str, ...] | None, ...]
+
+    def __new__(cls, labels: Sequence[str], entries: Sequence[tuple[str, ...] | None]) -> Labels:
+        """Labels of the axes, and for each the names of its entries or None."""
+        result = super().__new__(cls, labels)
+        result.entries = tuple(entries)
+        return result
+
+
 def law_label(labels: Sequence[str], index: Sequence[int]) -> str:
-    """``(state 2, action 1)``."""
-    return "(" + ", ".join(f"{label} {int(i)}" for label, i in zip(labels, index, strict=True)) + ")"
+    """``(state 2, action 1)``, with names ``(state 2 'wet', action 1 'wait')``."""
+    entries = labels.entries if isinstance(labels, Labels) else (None,) * len(labels)
+    parts = [
+        f"{label} {int(i)}" + ("" if names is None else f" {names[i]!r}")
+        for label, names, i in zip(labels, entries, index, strict=True)
+    ]
+    return "(" + ", ".join(parts) + ")"
 
 
 def check_sums(

@@ -23,14 +23,14 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, FloatArray
 from mdplab.models import _validate as v
-from mdplab.models._base import StartedModel
 from mdplab.models._kernel import expectation
+from mdplab.models.sampling import SampledModel
 
 __all__ = ["FiniteHorizonMDP"]
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class FiniteHorizonMDP(StartedModel):
+class FiniteHorizonMDP(SampledModel):
     """A tabular MDP with H stages.
 
     Parameters

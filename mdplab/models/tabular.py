@@ -31,7 +31,6 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.models import _validate as v
-from mdplab.models._base import StartedModel
 from mdplab.models._kernel import (
     PAIR,
     action_mask,
@@ -45,6 +44,7 @@ from mdplab.models._kernel import (
     transition_frame,
 )
 from mdplab.models.rational import RationalData, exact_number, exact_reward, integer_weights, quotients
+from mdplab.models.sampling import SampledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ __all__ = ["MDP"]
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class MDP(StartedModel):
+class MDP(SampledModel):
     """A discounted tabular MDP: frozen, validated data.
 
     Parameters
@@ -111,23 +111,27 @@ class MDP(StartedModel):
     ) -> None:
         if hasattr(transition, "tocsr"):
             kernel, n_states, n_actions = csr_kernel("transition", transition)
-            mask = action_mask(available, n_states, n_actions)
-            deviation = check_csr(kernel, n_actions, mask)
         else:
             kernel = v.real("transition", transition, (None, None, None))
             n_states, n_actions, n_successors = kernel.shape
             if n_successors != n_states:
                 raise ValueError(f"transition has shape {kernel.shape}, expected (S, A, S)")
-            mask = action_mask(available, n_states, n_actions)
-            kernel, deviation = v.laws("transition", kernel, PAIR, None if mask is None else ~mask)
+        mask = action_mask(available, n_states, n_actions)
+        states = v.names("state_names", state_names, n_states, "states")
+        actions = v.names("action_names", action_names, n_actions, "actions")
+        pair, free = v.Labels(PAIR, (states, actions)), None if mask is None else ~mask
+        if isinstance(kernel, np.ndarray):
+            kernel, deviation = v.laws("transition", kernel, pair, free)
+        else:
+            deviation = check_csr(kernel, n_actions, free, pair)
         self.__dict__.update(
             transition=kernel,
             reward=expected_reward(kernel, reward, n_states, n_actions),
             discount=v.number("discount", discount, 0.0, 1.0, closed="[)"),
             initial=None if initial is None else v.law("initial", initial, n_states),
             available=mask,
-            state_names=v.names("state_names", state_names, n_states, "states"),
-            action_names=v.names("action_names", action_names, n_actions, "actions"),
+            state_names=states,
+            action_names=actions,
             row_deviation=deviation,
             exact=None,
         )
@@ -183,8 +187,7 @@ class MDP(StartedModel):
             available=available,
             **names,
         )
-        ratio = exact_number(discount)
-        model.__dict__["exact"] = RationalData(integers, gain, ratio, start)
+        model.__dict__["exact"] = RationalData(integers, gain, exact_number(discount), start)
         return model
 
     @classmethod
@@ -306,7 +309,7 @@ class MDP(StartedModel):
             If a row of an available pair is random; the message names the first.
         """
         if not self.is_deterministic:
-            where = v.law_label(PAIR, v.first(self._random))
+            where = v.law_label(v.Labels(PAIR, (self.state_names, self.action_names)), v.first(self._random))
             raise ValueError(f"the model is not deterministic: transition row {where} is random")
         pair, successor, _ = entries(self.transition)
         table: IntArray = np.full(self.reward.size, -1, dtype=np.int64)
@@ -353,9 +356,8 @@ class MDP(StartedModel):
             If there is no such pair.
         """
         if not (0 <= state < self.n_states and 0 <= action < self.n_actions):
-            raise ValueError(
-                f"no pair {v.law_label(PAIR, (state, action))}: S = {self.n_states}, A = {self.n_actions}"
-            )
+            pair = v.law_label(PAIR, (state, action))
+            raise ValueError(f"no pair {pair}: S = {self.n_states}, A = {self.n_actions}")
         if not self.is_sparse:
             view: FloatArray = self.transition[state, action]
             return view
@@ -369,9 +371,8 @@ class MDP(StartedModel):
         """The same model with a dense kernel (itself if dense already)."""
         if not self.is_sparse:
             return self
-        return self._with(
-            transition=v.lock(self.transition.toarray().reshape(*self.reward.shape, self.n_states))
-        )
+        dense = self.transition.toarray().reshape(*self.reward.shape, self.n_states)
+        return self._with(transition=v.lock(dense))
 
     def to_sparse(self) -> Self:
         """The same model with a CSR kernel without stored zeros (itself if CSR already)."""
@@ -379,9 +380,8 @@ class MDP(StartedModel):
             return self
         from scipy.sparse import csr_array
 
-        return self._with(
-            transition=csr_kernel("transition", csr_array(self.transition.reshape(-1, self.n_states)))[0]
-        )
+        flat = csr_array(self.transition.reshape(-1, self.n_states))
+        return self._with(transition=csr_kernel("transition", flat)[0])
 
     def to_frame(self) -> pd.DataFrame:
         """Long table of the possible transitions.

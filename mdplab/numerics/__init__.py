@@ -12,14 +12,27 @@ from mdplab.numerics.differentiate import (
     complex_step_hessian,
 )
 from mdplab.numerics.estimate import Estimate
+from mdplab.numerics.linear_system import solution_error, solve_refined
 from mdplab.numerics.quadrature import adaptive_quadrature, gauss_legendre, normal_expectation
 from mdplab.numerics.rates import RateFit, dyadic_envelope, fit_rate, local_slopes
+from mdplab.numerics.regression import (
+    RegressionSolution,
+    elliptical_norm,
+    gram_matrix,
+    hat_matrix,
+    least_squares,
+    log_determinant,
+    rank_one_update,
+    ridge_regression,
+    spectral_regression,
+)
 from mdplab.numerics.scalar import MaximumSolution, RootSolution, bisect_rows, maximum, monotone_root
 
 __all__ = [
     "Estimate",
     "MaximumSolution",
     "RateFit",
+    "RegressionSolution",
     "RootSolution",
     "adaptive_quadrature",
     "bisect_rows",
@@ -28,10 +41,20 @@ __all__ = [
     "complex_step_gradient",
     "complex_step_hessian",
     "dyadic_envelope",
+    "elliptical_norm",
     "fit_rate",
     "gauss_legendre",
+    "gram_matrix",
+    "hat_matrix",
+    "least_squares",
     "local_slopes",
+    "log_determinant",
     "maximum",
     "monotone_root",
     "normal_expectation",
+    "rank_one_update",
+    "ridge_regression",
+    "solution_error",
+    "solve_refined",
+    "spectral_regression",
 ]
