@@ -38,6 +38,7 @@ from mdplab.operators.policy_gradient import (
     score,
     softmax_policy_gradient,
 )
+from mdplab.operators.policy_hessian import policy_hessian, policy_hessian_product
 from mdplab.operators.reachability import (
     largest_invariant_set,
     reachability_backup,
@@ -52,6 +53,11 @@ from mdplab.operators.soft import (
     soft_policy_backup,
     soft_policy_log,
     soft_value,
+)
+from mdplab.operators.stage_policy_gradient import (
+    stage_policy_gradient,
+    stage_policy_hessian,
+    stage_policy_hessian_product,
 )
 from mdplab.operators.tilt import gibbs_gap, log_mixture, log_sum_exp, log_tilt
 
@@ -86,6 +92,8 @@ __all__ = [
     "pair_kernel",
     "performance_difference",
     "policy_backup",
+    "policy_hessian",
+    "policy_hessian_product",
     "policy_of_occupancy",
     "reachability_backup",
     "regulariser",
@@ -101,6 +109,9 @@ __all__ = [
     "softmax_policy_gradient",
     "stage_laws",
     "stage_occupancy",
+    "stage_policy_gradient",
+    "stage_policy_hessian",
+    "stage_policy_hessian_product",
     "state_occupancy",
     "staying_actions",
     "survival_time",

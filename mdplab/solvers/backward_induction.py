@@ -18,18 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdplab._kernels import backups
 from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
-from mdplab.operators import _check
 from mdplab.operators.tilt import log_sum_exp, log_tilt
 from mdplab.solution import Certificate, Solution, Status
-from mdplab.solvers.certificate import log_policy_rounding, soft_rounding
 from mdplab.solvers.discounted import UNIT
+from mdplab.solvers.stage_inputs import stage_bonus, stage_mask
+from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, soft_stage_errors, stage_arrays
 
 __all__ = ["HorizonSolution", "backward_induction", "evaluate_stages_array"]
-
-_THEOREM = "backups are non-expansive: errors of the stages add, discounted (running rounding bound)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +57,8 @@ class HorizonSolution(Solution):
         Temperature times log-reference, ``-inf`` at excluded actions; None when hard.
     available : ndarray of bool (H, S, A)
         Admitted actions.
+    reward : ndarray (H, S, A) or None
+        The reward that was optimised, and with it the terminal one in ``value[H]``; None where they are the model's.
     """
 
     value: FloatArray
@@ -76,6 +75,7 @@ class HorizonSolution(Solution):
     temperature: float
     bonus: FloatArray | None
     available: BoolArray
+    reward: FloatArray | None = None
 
 
 def evaluate_stages_array(kernels: Array, rewards: Array, terminal: Array, discount: complex = 1.0) -> Array:
@@ -147,28 +147,18 @@ def backward_induction(
         raise ValueError(f"tol must be a non-negative number; got {tol}")
     horizon, states, actions = mdp.horizon, mdp.n_states, mdp.n_actions
     shape = (horizon, states, actions)
-    mask = _mask(available, shape)
-    bonus = _bonus(log_reference, temperature, mask)
+    mask = stage_mask(available, shape)
+    bonus = None if temperature == 0 else stage_bonus(log_reference, temperature, mask)
+    arrays = stage_arrays(mdp, mask)
     value, errors = np.empty((horizon + 1, states)), np.zeros(horizon + 1)
     q, log_policy = np.empty(shape), np.empty(shape)
     value[horizon] = mdp.terminal
     loss, q_error, policy_error, log_policy_error = 0.0, 0.0, 0.0, 0.0
     unique = True
-    statistics = np.zeros(3)
     for h in range(horizon - 1, -1, -1):
-        kernel = mdp.stage_kernel(h).reshape(-1, states)
-        if h == horizon - 1 or mdp.transition.ndim == 4 or mask.ndim == 3:
-            backups.row_statistics_dense(kernel, mask[h].ravel(), statistics)
-        deviation, successors = float(statistics[0]) * (1 + 4 * UNIT), int(statistics[1])
-        following = value[h + 1]
-        stage = mdp.stage_reward(h) + mdp.discount * (kernel @ following).reshape(states, actions)
+        stage, lookahead = arrays.lookahead(h, value[h + 1])
+        inherited = arrays.inherited(h, errors[h + 1])
         q[h] = np.where(mask[h], stage, -np.inf)
-        size = float(np.abs(following).max())
-        largest = float(np.abs(stage[mask[h]]).max())
-        # k products and sums, one product with the discount, one sum with the reward; then the rows' sums.
-        lookahead = 1.01 * UNIT * ((successors + 2) * mdp.discount * size * (1 + deviation) + largest)
-        lookahead += 1.01 * mdp.discount * deviation * size
-        inherited = mdp.discount * (1 + 2 * deviation) * errors[h + 1]
         q_error = max(q_error, lookahead + inherited)
         if bonus is None:
             best = q[h].argmax(axis=1)
@@ -180,30 +170,21 @@ def backward_induction(
             defect = 2 * lookahead
         else:
             value[h] = log_sum_exp(stage + bonus[h], temperature=temperature)
-            errors[h] = soft_rounding(lookahead, stage, bonus[h], value[h], temperature) + inherited
-            errors[h] *= 1 + 8 * UNIT
             log_policy[h] = log_tilt(stage + bonus[h], temperature=temperature)
-            rounding = log_policy_rounding(lookahead, stage, bonus[h], log_policy[h], temperature)
-            rows = np.exp(log_policy[h])
-            policy_error = max(
-                policy_error,
-                0.5 * inherited / temperature + 1.01 * float((rows * np.expm1(rounding)).max()) + 8 * UNIT,
+            errors[h], of_policy, of_logs, defect = soft_stage_errors(
+                lookahead, inherited, stage, bonus[h], value[h], log_policy[h], temperature
             )
-            log_policy_error = max(log_policy_error, 2 * inherited / temperature + float(rounding.max()))
-            defect = 1.01 * temperature * actions * float((rows * rounding**2).max())
+            policy_error, log_policy_error = max(policy_error, of_policy), max(log_policy_error, of_logs)
         own = errors[h] - inherited
-        loss = mdp.discount * (1 + deviation) * loss + 2 * own + defect
+        loss = mdp.discount * (1 + float(arrays.deviations[h])) * loss + 2 * own + defect
     bound = float(errors.max())
     if bonus is None:
         policy_error = log_policy_error = 0.0 if unique else math.inf
         loss = 0.0 if unique else loss
-    # Forming value -+ error rounds once more.
-    width = errors[:, np.newaxis] + UNIT * (np.abs(value) + errors[:, np.newaxis]) * (
-        errors[:, np.newaxis] > 0
-    )
+    width = enclosing_width(value, errors)
     return HorizonSolution(
         status=Status.CONVERGED if bound <= tol else Status.PRECISION_LIMIT,
-        certificate=Certificate("sup-norm error of value over all stages", bound, _THEOREM, bound),
+        certificate=Certificate("sup-norm error of value over all stages", bound, STAGE_THEOREM, bound),
         steps=horizon,
         value=value,
         q=q,
@@ -220,42 +201,3 @@ def backward_induction(
         bonus=bonus,
         available=mask,
     )
-
-
-def _mask(available: ArrayLike | None, shape: tuple[int, int, int]) -> BoolArray:
-    """The mask with a stage axis."""
-    if available is None:
-        return np.ones(shape, dtype=bool)
-    mask = np.asarray(available)
-    if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
-        raise ValueError(f"available must be boolean of shape (S, A) = {shape[1:]} or (H, S, A) = {shape}")
-    mask = np.broadcast_to(mask, shape)
-    if not mask.any(axis=2).all():
-        stage, state = (int(i) for i in np.argwhere(~mask.any(axis=2))[0])
-        raise ValueError(f"available: stage {stage}, state {state} has no action")
-    return mask
-
-
-def _bonus(log_reference: ArrayLike | None, temperature: float, mask: BoolArray) -> FloatArray | None:
-    """``temperature * log_reference`` with a stage axis, ``-inf`` at excluded actions; None when hard."""
-    if temperature == 0:
-        return None
-    if log_reference is None:
-        return np.where(mask, 0.0, -np.inf)
-    logs = np.asarray(log_reference, dtype=float)
-    shape = mask.shape
-    if logs.shape not in (shape, shape[1:]):
-        raise ValueError(
-            f"log_reference must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {logs.shape}"
-        )
-    logs = _check.shaped("log_reference", np.broadcast_to(logs, shape), shape, "(H, S, A)")
-    if (logs == np.inf).any():
-        raise ValueError("log_reference is inf somewhere; expected logarithms of weights")
-    bonus = np.where(mask, temperature * logs, -np.inf)
-    empty = ~(bonus > -np.inf).any(axis=2)
-    if empty.any():
-        stage, state = (int(i) for i in np.argwhere(empty)[0])
-        raise ValueError(
-            f"log_reference: stage {stage}, state {state} gives no weight to any available action"
-        )
-    return bonus

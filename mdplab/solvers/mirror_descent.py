@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,11 +31,9 @@ from mdplab.solvers.certificate import THEOREM
 from mdplab.solvers.control import row_spread
 from mdplab.solvers.discounted import UNIT, discounted_arrays, log_bonus
 from mdplab.solvers.policy_evaluation import evaluate_relative, policy_cost
+from mdplab.solvers.step_rules import StepRule
 
 __all__ = ["MirrorDescentSolution", "StepRule", "mirror_descent"]
-
-StepRule: TypeAlias = Callable[[int, FloatArray, FloatArray], ArrayLike]
-"""``rule(t, log_policy (S, A), q (S, A))`` gives the step, a number or one for each state."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +95,8 @@ def mirror_descent(
         Dense or CSR, masked or not.
     step : float, array_like (T,) or (T, S), or callable
         Positive coefficient of ``Q`` in the log-policy; an array gives it for each step; a callable is asked
-        ``step(t, log_policy, q)`` and may answer with one number or one for each state.
+        ``step(t, log_policy, q)`` and may answer with one number or one for each state (the named schedules are in
+        :mod:`mdplab.solvers.step_rules`).
     steps : int
         Number of updates T >= 0.
     initial_policy : array_like (S, A), optional

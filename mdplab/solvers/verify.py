@@ -97,8 +97,9 @@ def verify(model: Any, solution: Solution) -> Verification:
     model : MDP or FiniteHorizonMDP
         The model that was solved.
     solution : Solution
-        A :class:`ControlSolution`, :class:`EvaluationSolution`, :class:`HorizonSolution` or
-        :class:`MirrorDescentSolution`.
+        A :class:`ControlSolution`, :class:`EvaluationSolution`, :class:`HorizonSolution`,
+        :class:`MirrorDescentSolution`, :class:`PolicyGradientSolution`, :class:`StageEvaluation` or
+        :class:`StageMirrorDescentSolution`.
 
     Returns
     -------
@@ -293,10 +294,13 @@ def _value_checks(
 def _(solution: HorizonSolution, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
     checks = [] if solution.bonus is None else _policy_checks(solution.policy, solution.log_policy)
-    optimum = own = np.asarray(model.terminal, dtype=_WIDE)
+    last = model.terminal if solution.reward is None else solution.value[-1]
+    checks.append(Check("value of the last stage", float(np.abs(solution.value[-1] - last).max()), 0.0))
+    optimum = own = np.asarray(last, dtype=_WIDE)
     room = worst = loss = 0.0
     for h in range(model.horizon - 1, -1, -1):
-        kernel, gain = model.stage_kernel(h).astype(_WIDE), model.stage_reward(h).astype(_WIDE)
+        reward = model.stage_reward(h) if solution.reward is None else solution.reward[h]
+        kernel, gain = model.stage_kernel(h).astype(_WIDE), reward.astype(_WIDE)
         bonus = None if solution.bonus is None else solution.bonus[h]
         discount = _WIDE(model.discount)
         q = gain + discount * (kernel * optimum).sum(axis=2)

@@ -1,0 +1,168 @@
+"""Arguments of finite-horizon solvers, checked and with their stage axis."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mdplab._typing import BoolArray, FloatArray
+from mdplab.models.finite_horizon import FiniteHorizonMDP
+from mdplab.operators import _check
+from mdplab.solvers.discounted import UNIT
+
+__all__ = ["stage_bonus", "stage_cost", "stage_mask", "stage_rows"]
+
+
+def stage_rows(
+    name: str, x: ArrayLike, mdp: FiniteHorizonMDP, *, finite: bool = True, infinite: bool = False
+) -> FloatArray:
+    """A real array of all stages: ``(H, S, A)`` as it is, ``(S, A)`` for every stage.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    x : array_like (S, A) or (H, S, A)
+        The entries.
+    mdp : FiniteHorizonMDP
+        The model.
+    finite : bool, default True
+        Whether entries have to be finite.
+    infinite : bool, default False
+        Admits ``-inf`` (logarithms) even so.
+
+    Returns
+    -------
+    ndarray (H, S, A)
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one, or an entry is not admitted.
+    """
+    shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
+    array = _check.numeric(name, x)
+    if np.iscomplexobj(array):
+        raise ValueError(f"{name} must be real")
+    if array.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {array.shape}"
+        )
+    array = _check.shaped(name, np.broadcast_to(array, shape), shape, "(H, S, A)")
+    bad = ~np.isfinite(array) & ~(infinite & (array == -np.inf)) if finite else np.zeros(shape, dtype=bool)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} is {array[where]} at stage, state, action {where}; expected finite")
+    return array
+
+
+def stage_mask(available: ArrayLike | None, shape: tuple[int, int, int]) -> BoolArray:
+    """The mask with a stage axis.
+
+    Parameters
+    ----------
+    available : array_like of bool (S, A) or (H, S, A), optional
+        Admitted actions; all, by default.
+    shape : tuple of int
+        ``(H, S, A)``.
+
+    Returns
+    -------
+    ndarray of bool (H, S, A)
+
+    Raises
+    ------
+    ValueError
+        If it is not boolean, has another shape or leaves a state without action.
+    """
+    if available is None:
+        return np.ones(shape, dtype=bool)
+    mask = np.asarray(available)
+    if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
+        raise ValueError(f"available must be boolean of shape (S, A) = {shape[1:]} or (H, S, A) = {shape}")
+    mask = np.broadcast_to(mask, shape)
+    if not mask.any(axis=2).all():
+        stage, state = (int(i) for i in np.argwhere(~mask.any(axis=2))[0])
+        raise ValueError(f"available: stage {stage}, state {state} has no action")
+    return mask
+
+
+def stage_bonus(
+    logs: ArrayLike | None, weight: float, mask: BoolArray, name: str = "log_reference"
+) -> FloatArray:
+    """``weight * logs`` with a stage axis, ``-inf`` at excluded actions.
+
+    Parameters
+    ----------
+    logs : array_like (S, A) or (H, S, A), optional
+        Log-weights; None is the counting measure.
+    weight : float
+        Temperature or prior weight; weight 0 ignores the logs, their zeros included.
+    mask : ndarray of bool (H, S, A)
+        Admitted actions.
+    name : str
+        What messages call ``logs``.
+
+    Returns
+    -------
+    ndarray (H, S, A)
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one, an entry is NaN or ``+inf``, or a state has no action left.
+    """
+    if logs is None or weight == 0:
+        return np.where(mask, 0.0, -np.inf)
+    values = np.asarray(logs, dtype=float)
+    shape = mask.shape
+    if values.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {values.shape}"
+        )
+    values = _check.shaped(name, np.broadcast_to(values, shape), shape, "(H, S, A)")
+    if (values == np.inf).any():
+        raise ValueError(f"{name} is inf somewhere; expected logarithms of weights")
+    bonus = np.where(mask, weight * values, -np.inf)
+    empty = ~(bonus > -np.inf).any(axis=2)
+    if empty.any():
+        stage, state = (int(i) for i in np.argwhere(empty)[0])
+        raise ValueError(f"{name}: stage {stage}, state {state} gives no weight to any available action")
+    return bonus
+
+
+def stage_cost(policy: FloatArray, temperature: float, bonus: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``temperature * log(policy) - bonus`` and its rounding error; 0 where the policy is 0.
+
+    Parameters
+    ----------
+    policy : ndarray (H, S, A)
+        Probabilities.
+    temperature : float
+        Non-negative.
+    bonus : ndarray (H, S, A)
+        Temperature times log-reference, one rounding off.
+
+    Returns
+    -------
+    cost, error : ndarray (H, S, A)
+
+    Raises
+    ------
+    ValueError
+        If the policy takes an action to which the reference gives no weight.
+    """
+    if temperature == 0:
+        return np.zeros(policy.shape), np.zeros(policy.shape)
+    taken = policy > 0
+    outside = taken & (bonus == -np.inf)
+    if outside.any():
+        where = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"log_reference is -inf at stage, state, action {where}, which the policy takes: the divergence is infinite"
+        )
+    logs = temperature * np.log(np.where(taken, policy, 1.0))
+    extra = np.where(taken, bonus, 0.0)
+    cost = logs - extra
+    # The logarithm is good to two units; the products and the difference round once each.
+    return cost, 1.01 * UNIT * (3 * np.abs(logs) + np.abs(extra) + np.abs(cost))

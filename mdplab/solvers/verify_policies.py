@@ -1,0 +1,217 @@
+"""Verification of recorded paths and of stage evaluations: the kinds beside optima that :func:`verify` knows.
+
+Values come from a linear solve refined in extended precision or from a plain recursion in extended precision; gradients
+from *forward* sensitivities of the value (the derivative of the policy backup in one logit, solved for all logits at
+once), where the solver multiplies an adjoint occupancy with an advantage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mdplab._typing import Array, FloatArray
+from mdplab.models.finite_horizon import FiniteHorizonMDP
+from mdplab.models.tabular import MDP
+from mdplab.solvers.policy_gradient_ascent import PolicyGradientSolution
+from mdplab.solvers.stage_evaluation import StageEvaluation
+from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution
+from mdplab.solvers.verify import (
+    _EPS,
+    _WIDE,
+    Check,
+    Verification,
+    _evaluation,
+    _fixed_point,
+    _lookahead,
+    _need,
+    _plain_solve,
+    _room,
+    _verify,
+)
+
+__all__ = ["CHECKED_PATHS"]
+
+CHECKED_PATHS = (PolicyGradientSolution, StageEvaluation, StageMirrorDescentSolution)
+"""The kinds that this module adds to :func:`mdplab.solvers.verify`."""
+
+
+def _stage_values(
+    model: FiniteHorizonMDP, policy: Array, temperature: float, bonus: FloatArray
+) -> tuple[Array, Array, float]:
+    """Values ``(H + 1, S)`` and net action values ``(H, S, A)`` in extended precision, and their rounding."""
+    taken = policy > 0
+    logs = np.where(taken, np.log(np.where(taken, policy, 1)), 0)
+    cost = _WIDE(temperature) * logs - np.where(taken, bonus, 0.0).astype(_WIDE)
+    values = [np.asarray(model.terminal, dtype=_WIDE)]
+    entries = np.empty(policy.shape, dtype=_WIDE)
+    # The bonus is a double: a product that was rounded.
+    room = 0.0
+    for h in range(model.horizon - 1, -1, -1):
+        expected = (model.stage_kernel(h).astype(_WIDE) * values[-1]).sum(axis=2)
+        entries[h] = model.stage_reward(h).astype(_WIDE) + _WIDE(model.discount) * expected - cost[h]
+        values.append(np.where(taken[h], policy[h] * entries[h], 0).sum(axis=1))
+        room += _room(model, entries[h], model.stage_reward(h), np.full(1, temperature))
+        room += 1.2e-16 * float(np.abs(np.where(taken[h], bonus[h], 0.0)).max())
+    return np.array(values[::-1]), entries, room
+
+
+def _rows(log_policy: FloatArray) -> Array:
+    """The recorded policy, its rows divided by their sums in extended precision."""
+    policy = np.exp(log_policy).astype(_WIDE)
+    return np.asarray(policy / policy.sum(axis=-1, keepdims=True))
+
+
+@_verify.register
+def _(solution: StageEvaluation, model: Any) -> Verification:
+    _need(model, FiniteHorizonMDP, solution)
+    value, _, room = _stage_values(model, solution.policy.astype(_WIDE), solution.temperature, solution.bonus)
+    excess = np.abs(value - solution.value).max(axis=1) - solution.value_errors
+    checks = (
+        Check("stage values within value_errors", float(excess.max()), room),
+        Check(
+            "value_errors within certificate.bound",
+            float(solution.value_errors.max()),
+            solution.certificate.bound,
+        ),
+        Check("lower <= values", float((solution.lower - value).max()), room),
+        Check("values <= upper", float((value - solution.upper).max()), room),
+    )
+    return Verification("plain recursion in extended precision", checks)
+
+
+@_verify.register
+def _(solution: StageMirrorDescentSolution, model: Any) -> Verification:
+    _need(model, FiniteHorizonMDP, solution)
+    checks = []
+    for t, logs in enumerate(solution.log_policies):
+        value, _, room = _stage_values(model, _rows(logs), solution.temperature, solution.bonus)
+        excess = np.abs(value - solution.values[t]).max(axis=1) - solution.value_errors[t]
+        checks.append(Check(f"values of the policies at t = {t}", float(excess.max()), room))
+        if t < solution.steps:
+            moved = _mirror_defect(solution, t)
+            size = 1 + float(np.abs(solution.step_sizes[t]).max())
+            checks.append(
+                Check(f"the step from t = {t}", moved, 1e-12 * size * (1 + _largest(solution.q[t])))
+            )
+    return Verification("every recorded policy by a plain recursion in extended precision", tuple(checks))
+
+
+def _largest(x: FloatArray) -> float:
+    """Largest modulus of the finite entries."""
+    return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+
+
+def _mirror_defect(solution: StageMirrorDescentSolution, t: int) -> float:
+    """Largest span, over the rows, of what separates a recorded log-policy from the mirror step in its definition."""
+    before, after = solution.log_policies[t], solution.log_policies[t + 1]
+    step = solution.step_sizes[t][..., np.newaxis]
+    kappa = np.minimum(step * solution.temperature, 1.0)
+    inside = after > -np.inf
+    old = np.where(inside & (before > -np.inf), before, 0.0)
+    pull = step * np.where(inside, solution.bonus, 0.0)
+    scale = np.maximum(np.abs(np.where(inside, after, 0.0)).max(axis=-1, keepdims=True), 1.0)
+    expected = (1 - kappa) * old + pull + step * np.where(inside, solution.q[t], 0.0)
+    defect = (np.where(inside, after, 0.0) - expected) / scale
+    high = np.where(inside, defect, -np.inf).max(axis=-1)
+    return float((high - np.where(inside, defect, np.inf).min(axis=-1)).max())
+
+
+@_verify.register
+def _(solution: PolicyGradientSolution, model: Any) -> Verification:
+    if not isinstance(model, MDP | FiniteHorizonMDP):
+        _need(model, MDP, solution)
+    forward = _discounted_gradient if isinstance(model, MDP) else _stage_gradient
+    checks = []
+    directions = solution.gradients
+    if solution.normalised:
+        norms = solution.gradient_norms
+        spread = norms.reshape(-1, *(1,) * (directions.ndim - 1))
+        directions = directions / np.where(spread > 0, spread, 1.0)
+    for t, logs in enumerate(solution.log_policies):
+        policy = _rows(logs)
+        value, gradient, room, slack = forward(solution, model, policy, solution.values[t])
+        finite = solution.logits[t] > -np.inf
+        own = solution.logits[t].astype(_WIDE)
+        own = own - own.max(axis=-1, keepdims=True)
+        own = own - np.log(np.exp(own).sum(axis=-1, keepdims=True))
+        far = float(np.abs(np.where(finite, own, 0) - np.where(finite, logs, 0)).max())
+        size = _largest(solution.logits[t]) + _largest(logs) + model.n_actions
+        start, weight = solution.start_values[t], solution.initial.astype(_WIDE)
+        if solution.reference_action is not None:
+            gradient[..., solution.reference_action] = 0
+        gap = float(np.sqrt(((gradient - solution.gradients[t]) ** 2).sum()))
+        checks += [
+            Check(f"log-softmax of the logits at t = {t}", far, 1e-15 * size),
+            Check(
+                f"value at t = {t}",
+                float(np.abs(value - solution.values[t]).max()),
+                float(solution.value_errors[t]) + room,
+            ),
+            Check(
+                f"start value at t = {t}",
+                float(abs(weight @ (value if value.ndim == 1 else value[0]) - start)),
+                float(solution.start_errors[t]) + room,
+            ),
+            Check(f"gradient at t = {t}", gap, float(solution.gradient_errors[t]) + slack),
+        ]
+        if t < solution.steps:
+            before, after = (np.where(finite, solution.logits[k], 0.0) for k in (t, t + 1))
+            found = float(np.abs(after - before - solution.step_sizes[t] * directions[t]).max())
+            allowed = 1e-15 * (_largest(solution.logits[t + 1]) + _largest(solution.logits[t]))
+            checks.append(Check(f"the step from t = {t}", found, allowed))
+    return Verification("values and forward sensitivities in extended precision", tuple(checks))
+
+
+def _discounted_gradient(
+    solution: PolicyGradientSolution, mdp: MDP, policy: Array, claimed: FloatArray
+) -> tuple[Array, Array, float, float]:
+    """Value, gradient, and how far both may be off."""
+    taken = policy > 0
+    logs = np.where(taken, np.log(np.where(taken, policy, 1)), 0)
+    bonus = np.where(taken, solution.bonus, 0.0)
+    cost = _WIDE(solution.temperature) * logs - bonus.astype(_WIDE)
+    operator = _evaluation(mdp, mdp.reward, policy, cost)
+    value, error = _fixed_point(mdp, operator, claimed)
+    room = _room(mdp, value, mdp.reward, cost.astype(float)) + 1.2e-16 * float(np.abs(bonus).max())
+    error += 2 * room / (1.0 - mdp.discount)
+    entries = np.where(taken, _lookahead(mdp, mdp.reward, value) - cost, 0)
+    advantage = np.where(taken, entries - (policy * entries).sum(axis=1, keepdims=True), 0)
+    # d V / d theta_sa solves (I - discount P_pi) x = e_s pi A: sources of single states, then weights of the start.
+    rows = policy.astype(float)
+    sources = np.eye(mdp.n_states)
+    response = _plain_solve(mdp, rows, sources).reshape(sources.shape).astype(_WIDE)
+    transition: Any = mdp.transition
+    kernel = (transition.toarray() if mdp.is_sparse else transition).reshape(*rows.shape, -1).astype(_WIDE)
+    chain = (policy[..., np.newaxis] * kernel).sum(axis=1)
+    residual = np.inf
+    for _ in range(8):  # refinement: the residual in extended precision, the solve in double
+        defect = sources - response + _WIDE(mdp.discount) * (chain @ response)
+        if float(np.abs(defect).max()) >= 0.5 * residual:
+            break
+        residual = float(np.abs(defect).max())
+        response = response + _plain_solve(mdp, rows, defect.astype(float)).reshape(sources.shape)
+    m = solution.initial.astype(_WIDE) @ response
+    gradient = m[:, np.newaxis] * policy * advantage
+    off = (residual + 8 * mdp.n_states * _EPS * float(np.abs(response).max())) / (1 - mdp.discount)
+    size = float(np.abs(advantage).max())
+    slack = off * mdp.n_states * size + 2 * (error + room) * float(m.max()) * mdp.n_states
+    return value, gradient, error, slack
+
+
+def _stage_gradient(
+    solution: PolicyGradientSolution, mdp: FiniteHorizonMDP, policy: Array, claimed: FloatArray
+) -> tuple[Array, Array, float, float]:
+    """Value, gradient, and how far both may be off."""
+    value, entries, room = _stage_values(mdp, policy, solution.temperature, solution.bonus)
+    gradient = np.empty(policy.shape, dtype=_WIDE)
+    # Response of the values of stage 0 to a change of those of stage h: the product of the chains between them.
+    response = np.eye(mdp.n_states, dtype=_WIDE)
+    for h in range(mdp.horizon):
+        level = np.where(policy[h] > 0, entries[h], 0)
+        advantage = np.where(policy[h] > 0, level - (policy[h] * level).sum(axis=1, keepdims=True), 0)
+        gradient[h] = (solution.initial.astype(_WIDE) @ response)[:, np.newaxis] * policy[h] * advantage
+        chain = (policy[h][..., np.newaxis] * mdp.stage_kernel(h).astype(_WIDE)).sum(axis=1)
+        response = _WIDE(mdp.discount) * (response @ chain)
+    return value, gradient, room, 4 * room * mdp.horizon * mdp.n_states
