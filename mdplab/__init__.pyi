@@ -7,9 +7,12 @@ from . import operators as operators
 from . import plotting as plotting
 from . import solvers as solvers
 from . import wasserstein as wasserstein
+from .instances import as_gymnasium as as_gymnasium
+from .instances import from_gymnasium as from_gymnasium
 from .models import MDP as MDP
 from .models import Bandit as Bandit
 from .models import FiniteHorizonMDP as FiniteHorizonMDP
+from .models import LinearMDP as LinearMDP
 from .models import LoggedDataset as LoggedDataset
 from .models import MarkovChain as MarkovChain
 from .models import MatrixGame as MatrixGame
@@ -17,9 +20,13 @@ from .models import OutcomeModel as OutcomeModel
 from .models import Policy as Policy
 from .models import PreferenceMatrix as PreferenceMatrix
 from .models import RewardProcess as RewardProcess
+from .models import load as load
+from .models import save as save
 from .solution import Certificate as Certificate
 from .solution import Solution as Solution
 from .solution import Status as Status
+from .solvers import solve as solve
+from .solvers import solve_batch as solve_batch
 from .solvers import verify as verify
 
 __version__: str

@@ -152,3 +152,118 @@ def naive_sweep(rows, reward, discount, w, aggregate):
         ]
     )
     return value, q, np.array([aggregate(s, q[s]) for s in range(reward.shape[0])]), centre
+
+
+# --- modified policy iteration and batches ---------------------------------------------------------------------
+
+
+def naive_modified(rows, reward, discount, w, target, theta, inner, sweeps):
+    """Modified policy iteration with plain loops and without passing over states; (value, backup, (low, high))s."""
+    history = []
+    states, actions = reward.shape
+    value = x = np.array(w)
+    policy, half = [0] * states, np.inf
+    for n in range(sweeps):
+        if n:
+            goal, count, half = max(theta * half, 0.25 * target), 0, np.inf
+            while count < inner and half > goal:
+                following = np.array(
+                    [
+                        reward[s, a] + discount * sum(p * x[t] for t, p in rows[s][a])
+                        for s, a in enumerate(policy)
+                    ]
+                )
+                change = following - x
+                x, count, half = following, count + 1, 0.5 * (change.max() - change.min())
+            value = x - 0.5 * (x.min() + x.max())
+        q = np.array(
+            [
+                [
+                    -np.inf
+                    if rows[s][a] is None
+                    else reward[s, a] + discount * sum(p * value[t] for t, p in rows[s][a])
+                    for a in range(actions)
+                ]
+                for s in range(states)
+            ]
+        )
+        policy, x = q.argmax(axis=1), q.max(axis=1)
+        residual = x - value
+        half = 0.5 * (residual.max() - residual.min())
+        history.append((value, x, (residual.min(), residual.max())))
+        if half <= target:
+            break
+    return history
+
+
+# --- policy gradients and stages ---------------------------------------------------------------------------------
+# Decimals throughout; ``bonus`` is temperature * log-reference, None at excluded actions.
+
+
+def normalised_rows(policy):
+    """A policy of doubles as decimals, rows divided by their sums."""
+    return [[p / sum(row) for p in row] for row in decimals(policy)]
+
+
+def net_reward(reward, policy, bonus, temperature):
+    """Reward less the cost of the policy's randomness; 0 where the policy is 0."""
+    return [
+        [r - temperature * p.ln() + b if p else Decimal(0) for r, p, b in zip(*row, strict=True)]
+        for row in zip(reward, policy, bonus, strict=True)
+    ]
+
+
+def row_advantage(policy, entries):
+    """``entries`` less their mean under the policy; 0 where the policy is 0."""
+    means = [sum(p * x for p, x in zip(*row, strict=True) if p) for row in zip(policy, entries, strict=True)]
+    return [
+        [x - mean if p else Decimal(0) for p, x in zip(*row, strict=True)]
+        for *row, mean in zip(policy, entries, means, strict=True)
+    ]
+
+
+def weighted_gradient(weights, policy, advantage):
+    """``m pi A`` as lists."""
+    return [
+        [m * p * a for p, a in zip(*row, strict=True)]
+        for m, *row in zip(weights, policy, advantage, strict=True)
+    ]
+
+
+def exact_policy_gradient(rows, reward, discount, policy, bonus, temperature, start):
+    """Value and policy gradient of a discounted model."""
+    net = net_reward(reward, policy, bonus, temperature)
+    v = exact_evaluation(rows, net, discount, policy)
+    n = len(rows)
+    matrix = [[Decimal(int(s == t)) for s in range(n)] for t in range(n)]
+    for s in range(n):
+        for p, row in zip(policy[s], rows[s], strict=True):
+            for t, weight in row or []:
+                matrix[t][s] -= discount * p * weight
+    m = solve_exactly(matrix, list(start))
+    entries = [
+        [Decimal(0) if x is None else x for x in row] for row in exact_lookahead(rows, net, discount, v)
+    ]
+    return v, weighted_gradient(m, policy, row_advantage(policy, entries))
+
+
+def exact_stage_gradient(kernels, rewards, discount, terminal, policies, bonuses, temperature, start):
+    """Values and action values (of net rewards) of all stages, and the gradient in the logits of all stages."""
+    values, entries = [terminal], []
+    for rows, reward, policy, bonus in reversed(list(zip(kernels, rewards, policies, bonuses, strict=True))):
+        net = net_reward(reward, policy, bonus, temperature)
+        q = exact_lookahead(rows, net, discount, values[0])
+        entries.insert(0, q)
+        values.insert(
+            0, [sum(p * x for p, x in zip(*pair, strict=True)) for pair in zip(policy, q, strict=True)]
+        )
+    m, gradient = list(start), []
+    for rows, policy, q in zip(kernels, policies, entries, strict=True):
+        gradient.append(weighted_gradient(m, policy, row_advantage(policy, q)))
+        following = [Decimal(0)] * len(m)
+        for s, pairs in enumerate(rows):
+            for p, row in zip(policy[s], pairs, strict=True):
+                for t, weight in row:
+                    following[t] += discount * m[s] * p * weight
+        m = following
+    return values, gradient

@@ -60,36 +60,40 @@ def row_statistics_dense(transition: Any, admitted: Any, statistics: Any) -> Non
 def row_statistics_csr(data: Any, indices: Any, indptr: Any, admitted: Any, statistics: Any) -> None:
     """The same of CSR rows; ``statistics`` has three places and one more for each state, as working space."""
     shared = statistics[3:]
-    states = shared.size
-    hits = np.zeros(states, np.int64)
-    last = np.full(states, -1, np.int64)
+    hits = np.zeros(shared.size, np.int64)
     shared[:] = np.inf
     deviation = 0.0
     most = 0
     number = 0
+    alive = shared.size
     for i in range(admitted.size):
         if not admitted[i]:
             continue
-        number += 1
         high = 0.0
         low = 0.0
         for k in range(indptr[i], indptr[i + 1]):
             p = data[k]
-            t = indices[k]
-            if last[t] != i:
-                last[t] = i
-                hits[t] += 1
-            shared[t] = min(shared[t], p)
             total = high + p
             part = total - high
             low += (high - (total - part)) + (p - part)
             high = total
         deviation = max(deviation, abs((high - 1.0) + low))
         most = max(most, indptr[i + 1] - indptr[i])
+        if alive > 0:  # states that every row so far can reach; few rows use them up in a sparse model
+            alive = 0
+            for k in range(indptr[i], indptr[i + 1]):
+                t = indices[k]
+                if hits[t] == number:
+                    hits[t] += 1
+                    alive += 1
+                if hits[t] > number:
+                    shared[t] = min(shared[t], data[k])
+            number += 1
     overlap = 0.0
-    for t in range(states):
-        if hits[t] == number:
-            overlap += shared[t]
+    if alive > 0:
+        for t in range(shared.size):
+            if hits[t] == number:
+                overlap += shared[t]
     statistics[0] = deviation
     statistics[1] = most
     statistics[2] = overlap
@@ -114,12 +118,14 @@ def _lookahead_csr(
     data: Any, indices: Any, indptr: Any, reward: Any, discount: float, s: int, value: Any, q: Any
 ) -> None:
     """Row ``s`` of ``q = reward + discount * P value``."""
-    actions = reward.shape[1]
-    for a in range(actions):
-        row = s * actions + a
+    row = s * reward.shape[1]
+    k = np.uint64(indptr[row])
+    for a in range(reward.shape[1]):
         total = 0.0
-        for k in range(indptr[row], indptr[row + 1]):
+        end = np.uint64(indptr[row + a + 1])
+        while k < end:  # one unsigned counter runs through all rows
             total += data[k] * value[indices[k]]
+            k += np.uint64(1)
         q[s, a] = reward[s, a] + discount * total
 
 

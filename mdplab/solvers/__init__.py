@@ -5,10 +5,23 @@ Imported eagerly, so that ``solvers.policy_iteration`` is the function and not i
 
 from __future__ import annotations
 
+from mdplab.solvers.average_reward import average_reward
+from mdplab.solvers.average_reward_program import AverageProgramSolution, average_reward_program
 from mdplab.solvers.backward_induction import HorizonSolution, backward_induction, evaluate_stages_array
+from mdplab.solvers.batch import BatchSolution, solve_batch
+from mdplab.solvers.constrained import ConstrainedSolution, constrained
 from mdplab.solvers.control import ControlSolution
 from mdplab.solvers.distributional_dp import LawSolution, distributional_evaluation
 from mdplab.solvers.dual_rl import DualSolution, dual_v
+from mdplab.solvers.gain_bounds import AverageSolution
+from mdplab.solvers.least_squares_value_iteration import LeastSquaresSolution, least_squares_value_iteration
+from mdplab.solvers.linear_backward_induction import LinearHorizonSolution, linear_backward_induction
+from mdplab.solvers.linear_mdp import (
+    LinearControlSolution,
+    LinearEvaluationSolution,
+    linear_policy_evaluation,
+    linear_policy_iteration,
+)
 from mdplab.solvers.linear_programming import occupancy_program, value_program
 from mdplab.solvers.matrix_game import (
     GameSolution,
@@ -19,44 +32,100 @@ from mdplab.solvers.matrix_game import (
     regularised_nash,
 )
 from mdplab.solvers.mirror_descent import MirrorDescentSolution, mirror_descent
+from mdplab.solvers.modified_policy_iteration import modified_policy_iteration
+from mdplab.solvers.multi_objective import FrontSolution, multi_objective
 from mdplab.solvers.policy_evaluation import EvaluationSolution, evaluate_policy_array, policy_evaluation
+from mdplab.solvers.policy_gradient_ascent import (
+    PolicyGradientSolution,
+    policy_gradient_ascent,
+    smoothness_constant,
+)
 from mdplab.solvers.policy_iteration import policy_iteration
 from mdplab.solvers.preference_fit import FitSolution, bradley_terry_fit, direct_preference_fit
+from mdplab.solvers.projected import LinearFixedPoint, lstd, projected_fixed_point
+from mdplab.solvers.relative_value_iteration import relative_value_iteration
+from mdplab.solvers.residual_backward_induction import residual_backward_induction
 from mdplab.solvers.residual_q_learning import residual_q_learning
 from mdplab.solvers.soft_policy_iteration import soft_policy_iteration
 from mdplab.solvers.soft_value_iteration import soft_value_iteration
+from mdplab.solvers.solve import solve
+from mdplab.solvers.stage_evaluation import StageEvaluation, stage_evaluation
+from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution, stage_mirror_descent
+from mdplab.solvers.step_rules import adaptive_steps, constant_steps, geometric_steps, regularised_steps
+from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.value_iteration import value_iteration
 from mdplab.solvers.verify import Verification, verify
+from mdplab.solvers.verify_criteria import limit_gain
+from mdplab.solvers.verify_policies import CHECKED_PATHS as _CHECKED_PATHS  # noqa: F401 (registers its kinds)
 
 __all__ = [
+    "AverageProgramSolution",
+    "AverageSolution",
+    "BatchSolution",
+    "ConstrainedSolution",
     "ControlSolution",
     "DualSolution",
     "EvaluationSolution",
     "FitSolution",
+    "FrontSolution",
     "GameSolution",
     "HorizonSolution",
     "LawSolution",
+    "LeastSquaresSolution",
+    "LinearControlSolution",
+    "LinearEvaluationSolution",
+    "LinearFixedPoint",
+    "LinearHorizonSolution",
     "MirrorDescentSolution",
     "NashMDSolution",
+    "PolicyGradientSolution",
     "RegularisedNash",
+    "StageEvaluation",
+    "StageMirrorDescentSolution",
+    "TotalRewardSolution",
     "Verification",
+    "adaptive_steps",
+    "average_reward",
+    "average_reward_program",
     "backward_induction",
     "bradley_terry_fit",
+    "constant_steps",
+    "constrained",
     "direct_preference_fit",
     "distributional_evaluation",
     "dual_v",
     "evaluate_policy_array",
     "evaluate_stages_array",
+    "geometric_steps",
+    "least_squares_value_iteration",
+    "limit_gain",
+    "linear_backward_induction",
+    "linear_policy_evaluation",
+    "linear_policy_iteration",
+    "lstd",
     "matrix_game",
     "mirror_descent",
+    "modified_policy_iteration",
+    "multi_objective",
     "nash_md",
     "occupancy_program",
     "policy_evaluation",
+    "policy_gradient_ascent",
     "policy_iteration",
+    "projected_fixed_point",
     "regularised_nash",
+    "regularised_steps",
+    "relative_value_iteration",
+    "residual_backward_induction",
     "residual_q_learning",
+    "smoothness_constant",
     "soft_policy_iteration",
     "soft_value_iteration",
+    "solve",
+    "solve_batch",
+    "stage_evaluation",
+    "stage_mirror_descent",
+    "total_reward",
     "value_iteration",
     "value_program",
     "verify",

@@ -42,6 +42,7 @@ from typing import Any
 
 import numpy as np
 
+from mdplab._kernels import enclosures as formulas
 from mdplab._typing import FloatArray
 from mdplab.solvers.discounted import UNIT, DiscountedArrays
 
@@ -59,8 +60,7 @@ THEOREM = (
     "MacQueen (1966), Porteus (1971): |V - w - m/(1-discount)| <= span(Tw - w) / (2 (1-discount)), "
     "with rounding of the residual and row-sum deviation added to the span"
 )
-_SAFETY = 1.01
-"""Covers products of first-order rounding terms."""
+_SAFETY = formulas.SAFETY
 
 
 @dataclass(frozen=True)
@@ -129,49 +129,21 @@ def enclose(
     Enclosure
         Valid for the arrays as they stand and for rows divided by their sums.
     """
-    discount = arrays.discount
     residual = backup - w
-    low, high = float(residual.min()), float(residual.max())
-    middle = 0.5 * low + 0.5 * high
-    centre = middle / (1.0 - discount)
-    size = max(abs(low), abs(high))
-    spread = float(np.abs(w).max())
-    value = w + centre
-    # One rounding of the subtraction (u * size), two of the midrange and three of (1 - discount) * centre against
-    # the midrange (u * size each); the half-span is computed with two more.
-    rounding = _SAFETY * (error + 8 * UNIT * size)
-    delta = arrays.row_deviation + deviation + 2 * arrays.row_deviation * deviation
-    drift = _SAFETY * discount * (delta + arrays.data_rounding) * (abs(centre) + spread)
-    drift += arrays.data_rounding * (float(np.abs(arrays.reward).max()) + discount * spread)
-    slack = rounding + drift
-    half_span = 0.5 * (high - low)
-    gap = (1.0 - discount) * (1.0 - 4 * UNIT) - discount * delta
-    # value = fl(w + c), lower and upper = fl(value -+ bound): two roundings of the size of the value.
-    outer = 3 * UNIT * float(np.abs(value).max())
-    if gap <= 0 or not math.isfinite(half_span):
-        return Enclosure(
-            value, centre, math.inf, math.inf, half_span, slack, gap, outer, math.inf, math.inf, drift
-        )
-    stretch = 1 + 16 * UNIT
-    bound = ((half_span + slack) / gap + outer) * stretch
-    # A policy's row deviation scales its mixture of rows, which the shared mass feels too.
-    mixing = discount * (1.0 - arrays.overlap * (1 - 4 * UNIT) + 2 * delta)
-    span = 2 * (half_span + slack) + 4 * discount * delta * bound
-    span_error = min(span / max(1.0 - mixing, gap), 2 * bound) * stretch
-    backward = (half_span + slack + (1 + discount) * outer) * stretch
-    return Enclosure(
-        value,
-        centre,
-        bound,
-        (slack / gap + outer) * stretch,
-        half_span,
-        slack,
-        gap,
-        outer,
-        span_error,
-        backward,
-        drift,
+    numbers = formulas.enclosure(
+        float(residual.min()),
+        float(residual.max()),
+        float(w.min()),
+        float(w.max()),
+        float(np.abs(arrays.reward).max()) if arrays.data_rounding else 0.0,
+        float(error),
+        arrays.discount,
+        arrays.row_deviation,
+        deviation,
+        arrays.overlap,
+        arrays.data_rounding,
     )
+    return Enclosure(w + numbers[0], *numbers)
 
 
 def lookahead_rounding(arrays: DiscountedArrays, w: FloatArray, q: FloatArray) -> float:
@@ -194,9 +166,14 @@ def lookahead_rounding(arrays: DiscountedArrays, w: FloatArray, q: FloatArray) -
     float
         The bound.
     """
-    spread = float(np.abs(w).max()) * (1 + arrays.row_deviation)
-    largest = float(np.abs(q[np.isfinite(q)]).max())
-    return _SAFETY * UNIT * ((arrays.successors + 2) * arrays.discount * spread + largest)
+    least = float(q.min())
+    if least == -math.inf:
+        least = float(np.min(q, where=q > -np.inf, initial=math.inf))
+    spread = max(-float(w.min()), float(w.max()))
+    largest = max(abs(least), abs(float(q.max())))
+    return float(
+        formulas.lookahead_error(spread, largest, arrays.successors, arrays.discount, arrays.row_deviation)
+    )
 
 
 def soft_rounding(
@@ -239,17 +216,13 @@ def soft_rounding(
         Bound on the error of ``backup`` in the sup norm.
     """
     inside = bonus > -np.inf
-    actions = bonus.shape[1]
     largest_q = float(np.abs(q[inside]).max())
     largest_b = float(np.abs(bonus[inside]).max())
-    entry = lookahead + UNIT * (2 * largest_b + largest_q)
     size = float(np.abs(backup).max())
-    entropy = temperature * math.log(actions)
-    if entry <= 0.005 * temperature:
-        entry = lookahead + UNIT * (2 * (size + entropy) + largest_q)
     per_action = 7 if streamed else 1
-    evaluation = UNIT * (3 * size + 9 * entropy + temperature * (per_action * actions + 10))
-    return float(_SAFETY * _SAFETY * (entry + evaluation))
+    return float(
+        formulas.soft_error(lookahead, largest_q, largest_b, size, temperature, bonus.shape[1], per_action)
+    )
 
 
 def log_policy_rounding(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdplab._kernels import enclosures as formulas
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Solution, Status
@@ -74,6 +75,8 @@ class ControlSolution(Solution):
         The reward that was optimised.
     iterates : ndarray (n, S, A) or None
         Action values before every sweep, where the solver was asked to keep them.
+    method, rule : str
+        From :func:`mdplab.solve`: the solver that answered and the rule that chose it; empty otherwise.
     """
 
     value: FloatArray
@@ -91,6 +94,8 @@ class ControlSolution(Solution):
     bonus: FloatArray | None
     reward: FloatArray
     iterates: FloatArray | None = None
+    method: str = ""
+    rule: str = ""
 
     def candidates(self, tol: float | None = None) -> BoolArray:
         """Actions within a tolerance of the state's best action value.
@@ -148,11 +153,15 @@ def _shared(
 ) -> dict[str, Any]:
     """The fields that hard and soft control have in common."""
     shift = arrays.discount * found.centre
-    full = np.where(arrays.available, q + shift, -np.inf)
-    largest = float(np.abs(full[arrays.available]).max())
-    # q_w errs by its rounding, gamma c by row sums and one rounding, the sum by another; gamma P d by gamma |d|.
-    q_error = lookahead + found.drift + UNIT * (2 * abs(shift) + largest)
-    q_error += arrays.discount * (1 + arrays.row_deviation) * found.bound
+    full = q + shift
+    if arrays.masked:
+        full[~arrays.available] = -np.inf
+        largest = float(np.abs(full[arrays.available]).max())
+    else:
+        largest = max(abs(float(full.min())), abs(float(full.max())))
+    error = formulas.q_error(
+        lookahead, found.drift, shift, largest, arrays.discount, arrays.row_deviation, found.bound
+    )
     return {
         "status": status,
         "certificate": Certificate("sup-norm error of value", found.bound, THEOREM, found.rounding),
@@ -163,7 +172,7 @@ def _shared(
         "lower": found.value - found.bound,
         "upper": found.value + found.bound,
         "backward_error": found.backward_error,
-        "q_error": q_error * (1 + 16 * UNIT),
+        "q_error": float(error),
         "reward": arrays.reward,
     }
 
@@ -183,12 +192,16 @@ def row_spread(arrays: DiscountedArrays, found: Enclosure) -> float:
     float
         Bound on ``max_s span_a (Q - q_w)(s, .)``.
     """
-    mixing = min(1.0, 1.0 - arrays.overlap * (1 - 4 * UNIT))
-    spread = (
-        arrays.discount * (mixing * found.span_error + 4 * arrays.row_deviation * found.bound)
-        + 2 * found.drift
+    return float(
+        formulas.row_spread(
+            arrays.discount,
+            arrays.overlap,
+            arrays.row_deviation,
+            found.span_error,
+            found.bound,
+            found.drift,
+        )
     )
-    return spread * (1 + 16 * UNIT)
 
 
 def hard_solution(
@@ -228,25 +241,30 @@ def hard_solution(
     ControlSolution
         With ``policy_error`` 0 where the gap proves the policy to be the only optimal one.
     """
-    q = np.where(arrays.available, q, -np.inf)
-    lookahead = lookahead_rounding(arrays, w, q)
-    chosen = q.argmax(axis=1) if actions is None else actions
+    if arrays.masked:
+        q = np.where(arrays.available, q, -np.inf)
+    chosen = (
+        np.empty(arrays.n_states, dtype=np.int64) if actions is None else np.asarray(actions, dtype=np.int64)
+    )
+    numbers = np.empty(3)
+    formulas.greedy_rows(q, actions is not None, chosen, numbers)
+    lead, lag, largest = numbers.tolist()
+    lookahead = float(
+        formulas.lookahead_error(
+            float(np.abs(w).max()), largest, arrays.successors, arrays.discount, arrays.row_deviation
+        )
+    )
     states = np.arange(arrays.n_states)
-    policy = np.zeros(q.shape)
+    policy, log_policy = np.zeros(q.shape), np.full(q.shape, -np.inf)
     policy[states, chosen] = 1.0
-    own = q[states, chosen]
-    others = q.copy()
-    others[states, chosen] = -np.inf
+    log_policy[states, chosen] = 0.0
     # True q of the chosen action exceeds the others' by more than errors can hide: the optimal policy is unique.
-    unique = bool(np.all(own - others.max(axis=1) > 2 * lookahead + row_spread(arrays, found)))
-    defect = max(0.0, float((q.max(axis=1) - own).max())) + 2 * lookahead
-    loss = (2 * (found.half_span + found.slack) + defect) / found.gap if found.gap > 0 else math.inf
-    with np.errstate(divide="ignore"):
-        log_policy = np.log(policy)
+    unique = lead > 2 * lookahead + row_spread(arrays, found)
+    loss = float(formulas.greedy_loss(found.half_span, found.slack, found.gap, lag + 2 * lookahead))
     return ControlSolution(
         policy=policy,
         log_policy=log_policy,
-        suboptimality=0.0 if unique else loss * (1 + 16 * UNIT),
+        suboptimality=0.0 if unique else loss,
         policy_error=0.0 if unique else math.inf,
         log_policy_error=0.0 if unique else math.inf,
         temperature=0.0,

@@ -57,6 +57,8 @@ class DiscountedArrays:
         Reward; 0 at unavailable pairs.
     available : ndarray of bool (S, A)
         Admitted pairs, all True without a mask.
+    masked : bool
+        Whether the model has a mask.
     row_deviation : float
         Bound on the deviation from 1 of the row sums of admitted pairs.
     successors : int
@@ -75,6 +77,7 @@ class DiscountedArrays:
     unsigned: tuple[Any, ...]
     reward: FloatArray
     available: BoolArray
+    masked: bool
     row_deviation: float
     successors: int
     overlap: float
@@ -87,7 +90,9 @@ class DiscountedArrays:
 
     @property
     def masked_reward(self) -> FloatArray:
-        """The reward with ``-inf`` at unavailable pairs."""
+        """The reward with ``-inf`` at unavailable pairs; the reward itself where there are none."""
+        if not self.masked:
+            return self.reward
         return np.where(self.available, self.reward, -np.inf)
 
     @property
@@ -113,7 +118,7 @@ class DiscountedArrays:
 
 
 def discounted_arrays(
-    mdp: MDP, reward: ArrayLike | None = None, name: str = "residual_reward"
+    mdp: MDP, reward: ArrayLike | None = None, name: str = "residual_reward", *, sharp: bool = True
 ) -> DiscountedArrays:
     """Unpack a model.
 
@@ -125,6 +130,10 @@ def discounted_arrays(
         In the place of the model's own reward, which is then not read.
     name : str
         What messages call ``reward``.
+    sharp : bool, default True
+        Sum the rows to twice the working precision and find the shared mass, which reads the kernel twice; otherwise
+        take the model's own bound of the row deviation and no shared mass: valid, and good enough unless the
+        tolerance is near the rounding level.
 
     Returns
     -------
@@ -138,34 +147,43 @@ def discounted_arrays(
     """
     states, actions = mdp.n_states, mdp.n_actions
     available = np.ones((states, actions), dtype=bool) if mdp.available is None else np.asarray(mdp.available)
-    if not available.any(axis=1).all():
+    if mdp.available is not None and not available.any(axis=1).all():
         raise ValueError(f"available: state {int(np.argmin(available.any(axis=1)))} has no action")
     rewards = mdp.reward if reward is None else _check.shaped(name, reward, (states, actions), "(S, A)")
     if np.iscomplexobj(rewards):
         raise ValueError(f"{name} must be real")
-    bad = ~np.isfinite(rewards) & available
-    if bad.any():
-        state, action = (int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name} is {rewards[state, action]} at state {state}, action {action}; expected finite"
-        )
+    if reward is not None and not np.isfinite(rewards).all():
+        bad = ~np.isfinite(rewards) & available
+        if bad.any():
+            state, action = (int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(
+                f"{name} is {rewards[state, action]} at state {state}, action {action}; expected finite"
+            )
     if mdp.available is not None:
         rewards = np.where(available, rewards, 0.0)
     rewards = np.ascontiguousarray(rewards, dtype=float)
     matrix: Any
     unsigned: tuple[Any, ...]
-    statistics = np.zeros(3 + states)
+    statistics = np.zeros(3 + states if sharp else 3)
     if mdp.is_sparse:
         matrix = mdp.transition
         unsigned = (matrix.data, _unsigned(matrix.indices), _unsigned(matrix.indptr))
-        backups.row_statistics_csr(*unsigned, available.ravel(), statistics)
+        if sharp:
+            backups.row_statistics_csr(*unsigned, available.ravel(), statistics)
+        else:
+            statistics[1] = np.diff(matrix.indptr).max()
     else:
         matrix = np.asarray(mdp.transition).reshape(states * actions, states)
         unsigned = (matrix,)
-        backups.row_statistics_dense(matrix, available.ravel(), statistics)
+        if sharp:
+            backups.row_statistics_dense(matrix, available.ravel(), statistics)
+        else:
+            statistics[1] = states
     successors = int(statistics[1])
     # The doubled sum is itself wrong by at most (k u)^2 relative; the sum of shared masses by S u.
     deviation = float(statistics[0]) * (1 + 4 * UNIT) + 2 * (successors * UNIT) ** 2
+    if not sharp:
+        deviation = mdp.row_deviation
     overlap = max(0.0, float(statistics[2]) * (1 - 2 * states * UNIT) - deviation)
     return DiscountedArrays(
         states,
@@ -175,6 +193,7 @@ def discounted_arrays(
         unsigned,
         rewards,
         available,
+        mdp.available is not None,
         deviation,
         successors,
         min(1.0, overlap),

@@ -5,10 +5,13 @@ values increase strictly until no action is better, so no policy returns and the
 arithmetic a switch between tied actions could go on for ever; here a state switches only when the computed improvement
 exceeds what rounding and the error of the evaluation can feign.  Every switch is then a true improvement and the
 argument for termination holds as it stands.  What the tolerance leaves undone is seen by the final enclosure, whose
-residual is that of the *optimality* backup; a few sweeps of that backup polish it where ties were left.
+residual is that of the *optimality* backup.  Switches that are not proven are then tried as long as each halves that
+residual (so that they end as well), and a few sweeps of that backup polish it where ties were left.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +29,8 @@ from mdplab.solvers.discounted import (
     discounted_arrays,
     warn_max_steps,
 )
-from mdplab.solvers.policy_evaluation import evaluate_relative
+from mdplab.solvers.krylov import krylov_solver
+from mdplab.solvers.policy_evaluation import evaluate_relative, mixed_rows
 
 __all__ = ["policy_iteration"]
 
@@ -40,6 +44,7 @@ def policy_iteration(
     max_steps: int = 1_000,
     callback: Callback | None = None,
     start: ArrayLike | None = None,
+    evaluation: Literal["direct", "krylov"] = "direct",
 ) -> ControlSolution:
     """Solve a discounted model by Howard's policy iteration.
 
@@ -55,6 +60,9 @@ def policy_iteration(
         ``callback(steps, lower, upper)`` after every evaluation; a true answer ends the run with the bounds reached.
     start : array_like of int (S,), optional
         First policy; default is greedy for the reward.
+    evaluation : {"direct", "krylov"}, default "direct"
+        Linear solver: LAPACK or SuperLU, or for a CSR model a Krylov method with the direct one in reserve (no fill-in
+        on kernels without structure; see :func:`mdplab.solvers.krylov.krylov_solver`).
 
     Returns
     -------
@@ -74,15 +82,22 @@ def policy_iteration(
     """
     check_controls(tol, max_steps)
     arrays = discounted_arrays(mdp)
-    states = np.arange(arrays.n_states)
+    if evaluation not in ("direct", "krylov"):
+        raise ValueError(f"evaluation must be 'direct' or 'krylov'; got {evaluation!r}")
+    states, w = np.arange(arrays.n_states), np.zeros(arrays.n_states)
     actions = arrays.masked_reward.argmax(axis=1) if start is None else _start(arrays, start)
     nothing = np.zeros(arrays.reward.shape)
     residuals: list[float] = []
     status: Status | None = None
+    kept: tuple[FloatArray, FloatArray, Enclosure, IntArray] | None = None
     while status is None:
         policy = np.zeros(arrays.reward.shape)
         policy[states, actions] = 1.0
-        relative = evaluate_relative(arrays, policy, nothing, nothing)
+        if evaluation == "krylov" and arrays.is_sparse:
+            solve = krylov_solver(mixed_rows(arrays, policy), arrays.discount)
+            relative = evaluate_relative(arrays, policy, nothing, nothing, solve=solve, start=w)
+        else:
+            relative = evaluate_relative(arrays, policy, nothing, nothing)
         w, q = relative.w, np.where(arrays.available, relative.q, -np.inf)
         own = q[states, actions]
         # A computed advantage above this is a true one: two entries of q err by their rounding and by the effect of
@@ -93,7 +108,13 @@ def policy_iteration(
         found = _optimality(arrays, w, q)
         residuals.append(found.half_span)
         if not better.any():
-            status = Status.CONVERGED
+            # No improvement is proven.  Unproven ones are tried while each try halves the residual of optimality.
+            if kept is None or found.half_span <= 0.5 * kept[2].half_span:
+                kept = w, q, found, actions
+                better = q.max(axis=1) > own + 2 * relative.lookahead
+            tried = len(residuals) >= max_steps or found.half_span <= 0.5 * found.slack
+            if tried or not better.any():
+                status = Status.CONVERGED
         elif len(residuals) >= max_steps:
             status = Status.MAX_STEPS
         if callback is not None:
@@ -102,6 +123,8 @@ def policy_iteration(
                 status = Status.INTERRUPTED
         if status is None:
             actions = np.where(better, q.argmax(axis=1), actions)
+    if kept is not None and kept[2].half_span <= found.half_span:
+        w, q, found, actions = kept
     if status is Status.CONVERGED:
         w, q, found = _polished(arrays, w, q, found)
         if found.bound > tol:

@@ -22,7 +22,7 @@ from mdplab.solvers.control import ControlSolution, hard_solution
 from mdplab.solvers.discounted import Callback, check_controls, discounted_arrays, warn_max_steps
 from mdplab.solvers.span_iteration import iterate_span
 
-__all__ = ["value_iteration"]
+__all__ = ["first_value", "value_iteration"]
 
 
 def value_iteration(
@@ -66,7 +66,7 @@ def value_iteration(
     check_controls(tol, max_steps)
     arrays = discounted_arrays(mdp)
     reward = arrays.masked_reward
-    first = np.zeros(arrays.n_states) if start is None else _start(start, arrays.n_states)
+    first = first_value(start, arrays.n_states)
     run = backups.hard_sweeps_csr if arrays.is_sparse else backups.hard_sweeps_dense
 
     def sweep(
@@ -87,8 +87,27 @@ def value_iteration(
     )
 
 
-def _start(start: ArrayLike, n_states: int) -> FloatArray:
-    """A copy of the first value, checked."""
+def first_value(start: ArrayLike | None, n_states: int) -> FloatArray:
+    """A copy of the first value, checked.
+
+    Parameters
+    ----------
+    start : array_like (S,) or None
+        None is zero.
+    n_states : int
+        The length.
+
+    Returns
+    -------
+    ndarray (S,)
+
+    Raises
+    ------
+    ValueError
+        If it has another shape or is not real and finite.
+    """
+    if start is None:
+        return np.zeros(n_states)
     values = _check.shaped("start", start, (n_states,), "(S,)")
     if not np.isfinite(values).all() or np.iscomplexobj(values):
         raise ValueError("start must be real and finite")
