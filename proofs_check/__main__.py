@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="proofs-check",
         description="Check theoretical claims of reinforcement learning, each on two exact routes.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('mdplab')}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def command(name: str, action: Any, text: str) -> argparse.ArgumentParser:
@@ -326,7 +328,12 @@ def _report(options: argparse.Namespace) -> int:
         except Exception as problem:  # one broken figure must not cost the report
             failures.append(f"the figure of {identifier} failed: {type(problem).__name__}: {problem}")
             texts[identifier] = claim_text(known[identifier], figure=False)
-    write_report(content, texts, path)
+    try:
+        write_report(content, texts, path)
+    except (
+        ValueError
+    ) as problem:  # a formula that cannot be converted, a key without reference: named by the message
+        raise UsageError(str(problem)) from None
     print(path)
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -336,7 +343,10 @@ def _report(options: argparse.Namespace) -> int:
 def _cite(options: argparse.Namespace) -> int:
     from mdplab.claims.citations import cite
 
-    print(cite(registry.find(options.id).papers))
+    try:
+        print(cite(registry.find(options.id).papers))
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
     return OK
 
 
