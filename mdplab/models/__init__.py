@@ -1,4 +1,14 @@
-"""Models: frozen, validated data; no operator and no solver."""
+"""Models: frozen, validated data; no operator and no solver.
+
+A model that is given float64 arrays in C order (or CSR matrices in canonical form) does not copy them: it keeps
+read-only *views*.  Changing the source array afterwards changes the model, which nothing checks again, and voids every
+certificate computed from it.  Pass a copy, ``MDP(transition.copy(), reward.copy(), discount)``, of arrays that may
+change.  Anything else (lists, float32, Fortran order) is copied once.
+
+One rule for unavailable actions: the mask ``available`` alone excludes them.  The arrays of a model are finite
+everywhere, and its rows at unavailable pairs are laws or all zero; no ``-inf`` reward stands for a mask.  Tables that operators and solvers take beside a model (a residual
+reward, say) are often computed, and may hold anything at unavailable pairs: they are read at available ones only.
+"""
 
 from __future__ import annotations
 

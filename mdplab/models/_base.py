@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Self
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from mdplab._typing import FloatArray
+from mdplab.models.rational import RationalData, exact_texts, read_exact
 
 
 def lock_sparse(matrix: Any) -> Any:
@@ -66,7 +68,8 @@ class Model:
         -------
         dict
             ``model`` (the name of the class) and the arguments of the constructor that are not None; a CSR matrix
-            becomes a dictionary with ``format``, ``shape``, ``data``, ``indices`` and ``indptr``.
+            becomes a dictionary with ``format``, ``shape``, ``data``, ``indices`` and ``indptr``.  Where the model
+            knows its rationals, ``exact`` holds them as texts; ``exact_rows`` says that no row deviates from one.
         """
         fields: Any = self
         result: dict[str, Any] = {"model": type(self).__name__}
@@ -74,6 +77,10 @@ class Model:
             value = getattr(self, field.name)
             if value is not None and field.init:
                 result[field.name] = plain(value)
+        if isinstance(exact := getattr(self, "exact", None), RationalData):
+            result["exact"] = exact_texts(exact)
+        if getattr(self, "row_deviation", None) == 0.0 and hasattr(type(self), "is_deterministic"):
+            result["exact_rows"] = True
         return result
 
     @classmethod
@@ -88,17 +95,35 @@ class Model:
         Returns
         -------
         Model
-            Equal in every number to the model written.
+            Equal in every number to the model written, rationals included.
 
         Raises
         ------
         ValueError
-            If the data are those of another class, or invalid.
+            If the data are those of another class, have an unknown key or lack one, or are invalid.
         """
         name = data.get("model", cls.__name__)
         if name != cls.__name__:
             raise ValueError(f"data describe a {name}, expected a {cls.__name__}")
-        return cls(**{key: _restored(value) for key, value in data.items() if key != "model"})
+        beside = ("model", "exact", "exact_rows")
+        fields = {key: _restored(value) for key, value in data.items() if key not in beside}
+        parameters = inspect.signature(cls).parameters
+        for key in fields:
+            if key not in parameters:
+                raise ValueError(
+                    f"data have the unknown key {key!r}, expected some of {', '.join(parameters)}"
+                )
+        for key, parameter in parameters.items():
+            if parameter.default is parameter.empty and key not in fields:
+                raise ValueError(f"data lack the key {key!r} of a {cls.__name__}")
+        model: Any = cls(**fields)
+        if data.get("exact") is not None:
+            if not hasattr(model, "exact"):
+                raise ValueError(f"data have the key 'exact', which a {cls.__name__} does not know")
+            model.__dict__["exact"] = read_exact(data["exact"], model)
+        if data.get("exact_rows") and getattr(model, "is_deterministic", False):
+            model.__dict__["row_deviation"] = 0.0  # sums of zeros and a single one are exact
+        return model  # type: ignore[no-any-return]
 
 
 class StartedModel(Model):

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 PAIR = ("state", "action")
 
 
+def read_kernel(name: str, transition: Any) -> tuple[Any, int, int]:
+    """A dense ``(S, A, S)`` or canonical CSR ``(S*A, S)`` kernel, with S and A; entries are not checked."""
+    if hasattr(transition, "tocsr"):
+        return csr_kernel(name, transition)
+    if isinstance(transition, (list, tuple)) and any(hasattr(part, "tocsr") for part in transition):
+        raise ValueError(
+            f"{name} is a list of sparse matrices, expected one sparse matrix of shape (S*A, S) whose row s*A + a "
+            "is the law after state s and action a; from A matrices (S, S) in CSR form: "
+            "scipy.sparse.vstack([m[[s]] for s in range(S) for m in matrices])"
+        )
+    kernel = v.real(name, transition, ("S", "A", "S"))
+    return kernel, kernel.shape[0], kernel.shape[1]
+
+
 def csr_kernel(name: str, matrix: Any) -> tuple[Any, int, int]:
     """A canonical read-only ``csr_array`` of shape ``(S*A, S)``, with S and A; entries are not checked."""
     from scipy.sparse import csr_array
@@ -46,7 +60,9 @@ def csr_kernel(name: str, matrix: Any) -> tuple[Any, int, int]:
 
 def _parts(name: str, csr: Any, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The three arrays of a CSR matrix after a check of everything that an index can break."""
-    data, indices, indptr = (np.asarray(getattr(csr, part)) for part in ("data", "indices", "indptr"))
+    data, indices, indptr = (
+        v.unmasked(f"{name}.{part}", getattr(csr, part)) for part in ("data", "indices", "indptr")
+    )
     for part, array in (("indices", indices), ("indptr", indptr)):
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise ValueError(
@@ -117,12 +133,15 @@ def action_mask(available: ArrayLike | None, n_states: int, n_actions: int) -> B
     mask = v.boolean("available", available, (n_states, n_actions))
     some = mask.any(axis=1)
     if not some.all():
-        raise ValueError(f"state {int(np.argmin(some))} has no available action")
+        s = int(np.argmin(some))
+        raise ValueError(f"available[{s}] is False throughout: state {s} has no available action")
     return mask
 
 
-def check_csr(kernel: Any, n_actions: int, free: BoolArray | None, labels: Sequence[str] = PAIR) -> float:
-    """Check the entries and row sums of a canonical CSR kernel; the row deviation."""
+def check_csr(
+    kernel: Any, n_actions: int, free: BoolArray | None, labels: Sequence[str] = PAIR, source: Any = None
+) -> float:
+    """Check the entries and row sums of a canonical CSR kernel, given as ``source``; the row deviation."""
     n_states = kernel.shape[1]
     data = kernel.data
     if data.size and not data.min() >= 0.0:
@@ -132,12 +151,21 @@ def check_csr(kernel: Any, n_actions: int, free: BoolArray | None, labels: Seque
     with np.errstate(over="ignore"):
         sums = (kernel @ np.ones(n_states)).reshape(n_states, n_actions)
     longest = max(1, int(np.diff(kernel.indptr).max()))
-    return v.check_sums("transition", sums, n_states, longest, labels, free)
+    return v.check_sums("transition", sums, n_states, longest, labels, free, source=source)
 
 
-def expected_reward(kernel: Any, reward: ArrayLike, n_states: int, n_actions: int) -> FloatArray:
+def expected_reward(
+    kernel: Any, reward: ArrayLike, n_states: int, n_actions: int, available: BoolArray | None = None
+) -> FloatArray:
     """Rewards ``(S, A)``; those on transitions are averaged under the kernel."""
-    array = v.finite("reward", reward, (n_states, n_actions), (n_states, n_actions, n_states))
+    array = v.real("reward", reward, (n_states, n_actions), (n_states, n_actions, n_states))
+    if not np.isfinite(array).all():
+        index = v.first(~np.isfinite(array))
+        masked = available is not None and not available[index[:2]]
+        hint = " also where the pair is unavailable: write 0, the mask alone excludes it" if masked else ""
+        found = float(array[index])
+        raise ValueError(f"{v.place('reward', index)} is {found}, expected a finite number{hint}")
+    array = v.lock(array)
     if array.ndim == 2:
         return array
     if isinstance(kernel, np.ndarray):
@@ -151,7 +179,7 @@ def expected_reward(kernel: Any, reward: ArrayLike, n_states: int, n_actions: in
 
 def expectation(kernel: Any, values: ArrayLike, shape: tuple[int, ...]) -> Array:
     """``sum_t P[s, a, t] values[t]``, of shape ``(S, A, ...)``, for a dense or CSR kernel with ``shape = (S, A)``."""
-    x = np.asarray(values)
+    x = v.unmasked("values", values)
     n_states = shape[0]
     if x.ndim == 0 or x.shape[0] != n_states:
         raise ValueError(f"values has shape {x.shape}, expected (S, ...) with S = {n_states}")
@@ -166,9 +194,9 @@ def expectation(kernel: Any, values: ArrayLike, shape: tuple[int, ...]) -> Array
 
 def successor_kernel(successor: ArrayLike, available: ArrayLike | None, sparse: bool) -> Any:
     """Kernel of ones at the successors; -1 is a zero row of an unavailable pair."""
-    table = np.asarray(successor)
+    table = v.unmasked("successor", successor)
     n_states = table.shape[0] if table.ndim else 0
-    table = v.integers("successor", table, 0 if available is None else -1, n_states - 1, (None, None))
+    table = v.integers("successor", table, 0 if available is None else -1, n_states - 1, ("S", "A"))
     mask = action_mask(available, *table.shape)
     goes = table >= 0
     if mask is not None and (mask & ~goes).any():

@@ -21,7 +21,8 @@ EPS = float(np.finfo(np.float64).eps)
 COMPUTED_ROWS = 1e-9
 """Accepted deviation of row sums of what is usually computed (policies, chains they induce), not typed."""
 
-Shape = tuple[int | None, ...]
+Shape = tuple[int | str | None, ...]
+"""Lengths of the axes; a letter stands for any length, the same wherever it occurs."""
 
 
 def lock(array: Array) -> Array:
@@ -67,40 +68,86 @@ def count(name: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
-def _raw(name: str, x: Any) -> Array:
+def unmasked(name: str, x: Any) -> Array:
     """``x`` as an ndarray, with what NumPy would swallow refused."""
     if isinstance(x, np.ma.MaskedArray):
         raise ValueError(f"{name} is a masked array: its mask would be lost; fill it first")
     if hasattr(x, "tocsr"):
         raise ValueError(f"{name} is a sparse matrix, expected an array")
+    if isinstance(x, (list, tuple)):
+        _check_items(name, x, ())
+    elif isinstance(x, np.ndarray) and x.dtype == object:
+        _check_items(name, x.ravel().tolist(), None)
     try:
         return np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from error
 
 
-def _check_shape(name: str, shape: tuple[int, ...], shapes: Sequence[Shape]) -> None:
+def _check_items(name: str, items: Sequence[Any], at: tuple[int, ...] | None) -> None:
+    """Refuse masked arrays and sparse matrices inside lists; ``at`` is the place of ``items``, None if unknown."""
+    # One pass over the types, in C: a list of floats costs far less than its conversion.
+    for kind in set(map(type, items)):
+        masked = issubclass(kind, np.ma.MaskedArray)
+        if masked or hasattr(kind, "tocsr"):
+            i = next(i for i, item in enumerate(items) if type(item) is kind)
+            where = f"an entry of {name}" if at is None else place(name, (*at, i))
+            if masked:
+                raise ValueError(f"{where} is masked: its mask would be lost; fill it first")
+            raise ValueError(f"{where} is a sparse matrix, expected an array")
+        if issubclass(kind, (list, tuple)):
+            for i, item in enumerate(items):
+                if type(item) is kind:
+                    _check_items(name, item, None if at is None else (*at, i))
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    """Whether lengths are as wanted, equal letters standing for equal lengths."""
+    if len(wanted) != len(shape):
+        return False
+    letters: dict[str, int] = {}
+    return all(
+        letters.setdefault(w, n) == n if isinstance(w, str) else w in (None, n)
+        for w, n in zip(wanted, shape, strict=True)
+    )
+
+
+def check_shape(name: str, shape: tuple[int, ...], shapes: Sequence[Shape]) -> None:
+    """Raise unless ``shape`` is one of ``shapes`` and no axis is empty."""
     for wanted in shapes:
-        if len(wanted) == len(shape) and all(w in (None, n) for w, n in zip(wanted, shape, strict=True)):
+        if _fits(shape, wanted):
             if 0 in shape:
                 raise ValueError(f"{name} has shape {shape}: no axis may be empty")
             return
-    options = " or ".join("(" + ", ".join("any" if w is None else str(w) for w in s) + ")" for s in shapes)
+    written = [["any" if w is None else str(w) for w in wanted] for wanted in shapes]
+    options = " or ".join(f"({w[0]},)" if len(w) == 1 else f"({', '.join(w)})" for w in written)
     raise ValueError(f"{name} has shape {shape}, expected {options}")
 
 
 def real(name: str, x: ArrayLike, *shapes: Shape) -> FloatArray:
-    """``x`` as C-contiguous float64 of one of the shapes (``None`` = any length); entries are not checked."""
-    array = _raw(name, x)
+    """``x`` as C-contiguous float64 of one of the shapes (``None`` or a letter = any length); entries are not checked."""
+    array = unmasked(name, x)
     if array.dtype != np.float64:
         if array.dtype.kind not in "biufO":
             raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+        if array.dtype == object:
+            _check_numbers(name, array)
         try:
             array = array.astype(np.float64)  # objects: fractions and the like
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{name} must hold real numbers: {error}") from error
-    _check_shape(name, array.shape, shapes)
+    check_shape(name, array.shape, shapes)
     return np.asarray(array, order="C")
+
+
+def _check_numbers(name: str, array: Array) -> None:
+    """Refuse what NumPy would read as a number: texts (by parsing) and None (as NaN)."""
+    items: list[Any] = array.ravel().tolist()
+    for kind in set(map(type, items)):
+        if issubclass(kind, (str, bytes, type(None))):
+            k = next(k for k, item in enumerate(items) if type(item) is kind)
+            index = np.unravel_index(k, array.shape)
+            raise ValueError(f"{place(name, index)} is {array[index]!r}, expected a number")
 
 
 def finite(name: str, x: ArrayLike, *shapes: Shape) -> FloatArray:
@@ -114,10 +161,10 @@ def finite(name: str, x: ArrayLike, *shapes: Shape) -> FloatArray:
 
 def integers(name: str, x: ArrayLike, low: int, high: int, *shapes: Shape) -> IntArray:
     """Read-only int64 array with entries from ``low`` to ``high`` inclusive."""
-    array = _raw(name, x)
+    array = unmasked(name, x)
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} has dtype {array.dtype}, expected integers")
-    _check_shape(name, array.shape, shapes)
+    check_shape(name, array.shape, shapes)
     if array.min() < low or array.max() > high:
         index = first((array < low) | (array > high))
         raise ValueError(
@@ -128,10 +175,10 @@ def integers(name: str, x: ArrayLike, low: int, high: int, *shapes: Shape) -> In
 
 def boolean(name: str, x: ArrayLike, *shapes: Shape) -> BoolArray:
     """Read-only boolean array."""
-    array = _raw(name, x)
+    array = unmasked(name, x)
     if array.dtype != np.bool_:
         raise ValueError(f"{name} has dtype {array.dtype}, expected booleans")
-    _check_shape(name, array.shape, shapes)
+    check_shape(name, array.shape, shapes)
     return lock(np.asarray(array, order="C"))
 
 
@@ -185,11 +232,13 @@ def check_sums(
     labels: Sequence[str] = (),
     free: BoolArray | None = None,
     tolerance: float | None = None,
+    source: Any = None,
 ) -> float:
     """Largest deviation of the row sums from one, rounding of the summation included.
 
     ``sums`` has one axis a label; ``n`` is the length of a row, ``longest`` the largest number of terms summed;
-    rows where ``free`` may also be all zero.  The default tolerance is ``8 eps n``.
+    rows where ``free`` may also be all zero.  The default tolerance is ``8 eps n``.  ``source`` is the argument as
+    given: where it was of low precision the message says so.
     """
     deviation = np.abs(sums - 1.0)
     if free is not None:
@@ -202,9 +251,22 @@ def check_sums(
         row = f" row {law_label(labels, index)}" if labels else ""
         zero = ", or all zeros as the pair is unavailable" if free is not None and free[index] else ""
         found = float(sums[index])
-        raise ValueError(f"{name}{row} sums to {found!r}, expected 1 within {tolerance:.2g}{rule}{zero}")
+        raise ValueError(
+            f"{name}{row} sums to {found!r}, expected 1 within {tolerance:.2g}{rule}{zero}{_coarse(source)}"
+        )
     # The computed sum of k non-negative terms is within about (k-1) eps/2 of the exact one, in any order.
     return largest + (longest - 1) * EPS
+
+
+def _coarse(source: Any) -> str:
+    """A hint where ``source`` is an array, or a list of arrays, of floats of less than 64 bits."""
+    if source is None:
+        return ""
+    dtype = np.dtype(source.dtype) if hasattr(source, "dtype") else np.asarray(source).dtype
+    if dtype.kind != "f" or dtype.itemsize >= 8:
+        return ""
+    digits = np.finfo(dtype).precision
+    return f"; it was given as {dtype}, which holds {digits} digits only: compute the rows in float64"
 
 
 def laws(
@@ -213,14 +275,18 @@ def laws(
     labels: Sequence[str] = (),
     free: BoolArray | None = None,
     tolerance: float | None = None,
+    source: Any = None,
 ) -> tuple[FloatArray, float]:
-    """Check probabilities along the last axis of a float64 array; returns it read-only, and the row deviation."""
+    """Check probabilities along the last axis of a float64 array; returns it read-only, and the row deviation.
+
+    ``source`` is the argument as given, see :func:`check_sums`.
+    """
     if not array.min() >= 0.0:  # a NaN makes the minimum NaN
         bad_probability(name, array)
     n = array.shape[-1]
     with np.errstate(over="ignore"):
         sums = (array.reshape(-1, n) @ np.ones(n)).reshape(array.shape[:-1])
-    return lock(array), check_sums(name, sums, n, n, labels, free, tolerance)
+    return lock(array), check_sums(name, sums, n, n, labels, free, tolerance, source)
 
 
 def bad_probability(name: str, array: FloatArray, index: Sequence[int] | None = None) -> None:
@@ -235,4 +301,4 @@ def bad_probability(name: str, array: FloatArray, index: Sequence[int] | None = 
 
 def law(name: str, x: ArrayLike, n: int | None, tolerance: float | None = None) -> FloatArray:
     """Read-only probability vector of length ``n`` (None: any)."""
-    return laws(name, real(name, x, (n,)), tolerance=tolerance)[0]
+    return laws(name, real(name, x, (n,)), tolerance=tolerance, source=x)[0]

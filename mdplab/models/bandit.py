@@ -51,11 +51,11 @@ class Bandit(Model):
     features: FloatArray | None
 
     def __init__(self, reward: ArrayLike, reference: ArrayLike, features: ArrayLike | None = None) -> None:
-        gain = v.finite("reward", reward, (None,))
+        gain = v.finite("reward", reward, ("n",))
         law = v.law("reference", reference, gain.shape[0], v.COMPUTED_ROWS)
         if not law.min() > 0.0:
             raise ValueError(f"reference[{int(law.argmin())}] is 0.0, expected positive probabilities")
-        table = None if features is None else v.finite("features", features, (gain.shape[0], None))
+        table = None if features is None else v.finite("features", features, (gain.shape[0], "d"))
         self.__dict__.update(reward=gain, reference=law, features=table)
 
     @property

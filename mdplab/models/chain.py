@@ -57,9 +57,9 @@ class MarkovChain(Model):
     def __init__(self, initial: ArrayLike, kernels: ArrayLike, steps: int | None = None) -> None:
         start = v.law("initial", initial, None, v.COMPUTED_ROWS)
         n = start.shape[0]
-        array = v.real("kernels", kernels, (None, n, n), (n, n))
+        array = v.real("kernels", kernels, ("T", n, n), (n, n))
         labels = ("step", "state") if array.ndim == 3 else ("state",)
-        array, deviation = v.laws("kernels", array, labels, tolerance=v.COMPUTED_ROWS)
+        array, deviation = v.laws("kernels", array, labels, tolerance=v.COMPUTED_ROWS, source=kernels)
         if array.ndim == 2:
             if steps is None:
                 raise ValueError("steps is missing: kernels is one (K, K) kernel, give the number of steps T")
@@ -125,11 +125,9 @@ class RewardProcess(Model):
     def __init__(
         self, kernel: ArrayLike, reward: ArrayLike, discount: float, initial: ArrayLike | None = None
     ) -> None:
-        matrix = v.real("kernel", kernel, (None, None))
+        matrix = v.real("kernel", kernel, ("S", "S"))
         n = matrix.shape[0]
-        if matrix.shape[1] != n:
-            raise ValueError(f"kernel has shape {matrix.shape}, expected (S, S)")
-        matrix, deviation = v.laws("kernel", matrix, ("state",), tolerance=v.COMPUTED_ROWS)
+        matrix, deviation = v.laws("kernel", matrix, ("state",), tolerance=v.COMPUTED_ROWS, source=kernel)
         gain = v.finite("reward", reward, (n, n), (n,))
         if gain.ndim == 1:
             gain = v.lock(np.broadcast_to(gain[:, np.newaxis], (n, n)))

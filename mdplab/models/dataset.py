@@ -73,7 +73,7 @@ class LoggedDataset(Model):
         n_actions: int,
     ) -> None:
         s, a = v.count("n_states", n_states), v.count("n_actions", n_actions)
-        taken = v.integers("actions", actions, 0, a - 1, (None, None))
+        taken = v.integers("actions", actions, 0, a - 1, ("N", "H"))
         n, h = taken.shape
         self.__dict__.update(
             states=v.integers("states", states, 0, s - 1, (n, h + 1)),

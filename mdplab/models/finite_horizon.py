@@ -97,13 +97,11 @@ class FiniteHorizonMDP(SampledModel):
         state_names: Sequence[str] | None = None,
         action_names: Sequence[str] | None = None,
     ) -> None:
-        kernel = v.real("transition", transition, (None, None, None), (None, None, None, None))
-        n_states, n_actions, n_successors = kernel.shape[-3:]
-        if n_successors != n_states:
-            raise ValueError(f"transition has shape {kernel.shape}, expected (S, A, S) or (H, S, A, S)")
+        kernel = v.real("transition", transition, ("S", "A", "S"), ("H", "S", "A", "S"))
+        n_states, n_actions = kernel.shape[-3:-1]
         labels = ("stage", "state", "action")[4 - kernel.ndim :]
-        kernel, deviation = v.laws("transition", kernel, labels)
-        gain = v.finite("reward", reward, (n_states, n_actions), (None, n_states, n_actions))
+        kernel, deviation = v.laws("transition", kernel, labels, source=transition)
+        gain = v.finite("reward", reward, (n_states, n_actions), ("H", n_states, n_actions))
         stages = {"horizon": horizon if horizon is None else v.count("horizon", horizon)}
         stages["transition"] = kernel.shape[0] if kernel.ndim == 4 else None
         stages["reward"] = gain.shape[0] if gain.ndim == 3 else None

@@ -44,7 +44,7 @@ class MatrixGame(Model):
     payoff: FloatArray
 
     def __init__(self, payoff: ArrayLike) -> None:
-        self.__dict__.update(payoff=v.finite("payoff", payoff, (None, None)))
+        self.__dict__.update(payoff=v.finite("payoff", payoff, ("n", "m")))
 
     @classmethod
     def preference_game(cls, preference: PreferenceMatrix | ArrayLike) -> Self:

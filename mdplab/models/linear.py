@@ -111,10 +111,10 @@ class LinearMDP(StartedModel):
         state_names: Sequence[str] | None = None,
         action_names: Sequence[str] | None = None,
     ) -> None:
-        phi = v.finite("features", features, (None, None, None))
+        phi = v.finite("features", features, ("S", "A", "d"))
         n_states, n_actions, d = phi.shape
-        mu = v.finite("measures", measures, (d, n_states), (None, d, n_states))
-        vector = v.finite("theta", theta, (d,), (None, d))
+        mu = v.finite("measures", measures, (d, n_states), ("H", d, n_states))
+        vector = v.finite("theta", theta, (d,), ("H", d))
         stages = {
             "horizon": None if horizon is None else v.count("horizon", horizon),
             "measures": mu.shape[0] if mu.ndim == 3 else None,

@@ -93,7 +93,7 @@ def linear_fit(mdp: MDP, features: ArrayLike) -> LinearFit:
     if mdp.available is not None and not mdp.available.all():
         raise ValueError("mdp has unavailable pairs, whose rows cannot be linear: restrict the model first")
     n_states, n_actions = mdp.n_states, mdp.n_actions
-    phi = v.finite("features", features, (n_states, n_actions, None)).reshape(n_states * n_actions, -1)
+    phi = v.finite("features", features, (n_states, n_actions, "d")).reshape(n_states * n_actions, -1)
     d = phi.shape[1]
     inverse = np.linalg.pinv(phi)
     kernel: Any = mdp.transition

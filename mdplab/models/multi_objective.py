@@ -81,7 +81,7 @@ class MultiObjectiveMDP(StartedModel):
         action_names: Sequence[str] | None = None,
         objective_names: Sequence[str] | None = None,
     ) -> None:
-        signals = v.finite("rewards", rewards, (None, None, None))
+        signals = v.finite("rewards", rewards, ("m", "S", "A"))
         if initial is None:
             raise ValueError("initial is None: returns need the law of the first state")
         base = MDP(

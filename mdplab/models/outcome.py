@@ -70,12 +70,12 @@ class OutcomeModel(StartedModel):
         next_state: ArrayLike,
         initial: ArrayLike | None = None,
     ) -> None:
-        array, deviation = v.laws("law", v.real("law", law, (None, None, None)), ("state", "action"))
+        array, deviation = v.laws("law", v.real("law", law, ("S", "A", "O")), ("state", "action"), source=law)
         s, a, o = array.shape
         self.__dict__.update(
             law=array,
             outcome_reward=v.finite(
-                "outcome_reward", outcome_reward, (o,), (s, a, o), (o, None), (s, a, o, None)
+                "outcome_reward", outcome_reward, (o,), (s, a, o), (o, "k"), (s, a, o, "k")
             ),
             next_state=v.integers("next_state", next_state, 0, s - 1, (o,), (s, a, o)),
             initial=None if initial is None else v.law("initial", initial, s),
@@ -102,12 +102,10 @@ class OutcomeModel(StartedModel):
         OutcomeModel
             With O = S and ``next_state = (0, ..., S-1)``.
         """
-        kernel = v.real("transition", transition, (None, None, None))
-        s, a, t = kernel.shape
-        if t != s:
-            raise ValueError(f"transition has shape {kernel.shape}, expected (S, A, S)")
-        v.laws("transition", kernel, ("state", "action"))
-        gain = v.finite("reward", reward, (s, a, s), (s, a, s, None))
+        kernel = v.real("transition", transition, ("S", "A", "S"))
+        s, a, _ = kernel.shape
+        v.laws("transition", kernel, ("state", "action"), source=transition)
+        gain = v.finite("reward", reward, (s, a, s), (s, a, s, "k"))
         return cls(kernel, gain, np.arange(s), initial)
 
     @property

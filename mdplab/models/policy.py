@@ -6,13 +6,14 @@ probabilities these are kept beside them, bit by bit.
 
 Parametrisations: logits (softmax), reference-action logits (the last logit is 0, no redundant direction),
 log-linear :math:`\pi_\theta(a|s)\propto e^{\theta\cdot\phi(s,a)}`, mixtures, :math:`\varepsilon`-greedy,
-deterministic tuples.  Operators and solvers take plain arrays; a ``Policy`` passes for the array of its
-probabilities wherever NumPy converts.
+deterministic tuples.  Operators and solvers take plain arrays; a ``Policy`` passes for the read-only array of its
+probabilities in ``policy[s]``, ``policy * x``, ``policy @ x``, ``len(policy)`` and wherever NumPy converts.  Results
+are arrays: a product of a policy is no policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -51,10 +52,10 @@ class Policy(Model):
     log_probability: FloatArray
 
     def __init__(self, log_probability: ArrayLike) -> None:
-        logs = v.real("log_probability", log_probability, (None, None), (None, None, None))
-        self._keep(logs, None)
+        logs = v.real("log_probability", log_probability, ("S", "A"), ("H", "S", "A"))
+        self._keep(logs, None, log_probability)
 
-    def _keep(self, logs: FloatArray, probability: FloatArray | None) -> None:
+    def _keep(self, logs: FloatArray, probability: FloatArray | None, source: Any = None) -> None:
         wrong = np.isnan(logs) | (logs > v.COMPUTED_ROWS)
         if wrong.any():
             index = v.first(wrong)
@@ -63,7 +64,9 @@ class Policy(Model):
             )
         name = "log_probability: the exponential of" if probability is None else "probability"
         probability = np.exp(logs) if probability is None else probability
-        locked, _ = v.laws(name, probability, _LABELS[3 - logs.ndim :], tolerance=v.COMPUTED_ROWS)
+        locked, _ = v.laws(
+            name, probability, _LABELS[3 - logs.ndim :], tolerance=v.COMPUTED_ROWS, source=source
+        )
         self.__dict__.update(log_probability=v.lock(logs), _probability=locked)
 
     @classmethod
@@ -80,13 +83,13 @@ class Policy(Model):
         Policy
             Its ``probability`` equals the argument exactly.
         """
-        array = v.real("probability", probability, (None, None), (None, None, None))
+        array = v.real("probability", probability, ("S", "A"), ("H", "S", "A"))
         if not array.min() >= 0.0:
             v.bad_probability("probability", array)
         with np.errstate(divide="ignore"):
             logs: FloatArray = np.log(array)
         policy = object.__new__(cls)
-        policy._keep(np.minimum(logs, 0.0), array)
+        policy._keep(np.minimum(logs, 0.0), array, probability)
         return policy
 
     @classmethod
@@ -110,7 +113,7 @@ class Policy(Model):
         ValueError
             If a logit is NaN or ``+inf``, or a row leaves no action.
         """
-        z = v.real("logits", logits, (None, None), (None, None, None))
+        z = v.real("logits", logits, ("S", "A"), ("H", "S", "A"))
         wrong = np.isnan(z) | (z == np.inf)
         if wrong.any():
             index = v.first(wrong)
@@ -138,7 +141,7 @@ class Policy(Model):
         Policy
             On A actions.
         """
-        z = v.real("logits", logits, (None, None), (None, None, None))
+        z = v.real("logits", logits, ("S", "A"), ("H", "S", "A"))
         return cls.from_logits(np.concatenate([z, np.zeros((*z.shape[:-1], 1))], axis=-1))
 
     @classmethod
@@ -159,8 +162,8 @@ class Policy(Model):
         Policy
             Stationary.
         """
-        parameters = v.finite("theta", theta, (None,))
-        table = v.finite("features", features, (None, None, parameters.shape[0]))
+        parameters = v.finite("theta", theta, ("d",))
+        table = v.finite("features", features, ("S", "A", parameters.shape[0]))
         return cls.from_logits(table @ parameters, available)
 
     @classmethod
@@ -180,7 +183,7 @@ class Policy(Model):
             With probabilities 0 and 1.
         """
         count = v.count("n_actions", n_actions)
-        chosen = v.integers("actions", actions, 0, count - 1, (None,), (None, None))
+        chosen = v.integers("actions", actions, 0, count - 1, ("S",), ("H", "S"))
         return cls.from_probability((chosen[..., np.newaxis] == np.arange(count)).astype(np.float64))
 
     @classmethod
@@ -313,9 +316,44 @@ class Policy(Model):
         Policy
             With the same log-probabilities.
         """
+        if "log_probability" not in data:
+            return super().from_dict(data)  # which says what is missing
         logs = np.array(data["log_probability"], dtype=object)
         logs[logs == None] = -np.inf  # noqa: E711 - elementwise
         return super().from_dict({**data, "log_probability": logs})
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.probability[index]
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        return iter(self.probability)
+
+    def __add__(self, other: ArrayLike) -> Array:
+        return np.asarray(self.probability + np.asarray(other))
+
+    def __sub__(self, other: ArrayLike) -> Array:
+        return np.asarray(self.probability - np.asarray(other))
+
+    def __rsub__(self, other: ArrayLike) -> Array:
+        return np.asarray(np.asarray(other) - self.probability)
+
+    def __mul__(self, other: ArrayLike) -> Array:
+        return np.asarray(self.probability * np.asarray(other))
+
+    def __truediv__(self, other: ArrayLike) -> Array:
+        return np.asarray(self.probability / np.asarray(other))
+
+    def __matmul__(self, other: ArrayLike) -> Any:
+        return self.probability @ np.asarray(other)
+
+    def __rmatmul__(self, other: ArrayLike) -> Any:
+        return np.asarray(other) @ self.probability
+
+    __radd__ = __add__
+    __rmul__ = __mul__
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.probability, dtype=dtype, copy=copy)

@@ -52,7 +52,7 @@ class PreferenceMatrix(Model):
     probability: FloatArray
 
     def __init__(self, probability: ArrayLike) -> None:
-        array = v.finite("probability", probability, (None, None))
+        array = v.finite("probability", probability, ("n", "n"))
         n = array.shape[0]
         if array.shape[1] != n:
             raise ValueError(f"probability has shape {array.shape}, expected (n, n)")
@@ -87,7 +87,7 @@ class PreferenceMatrix(Model):
         PreferenceMatrix
             Transitive; no overflow at any difference.
         """
-        score = v.finite("scores", scores, (None,))
+        score = v.finite("scores", scores, ("n",))
         difference = score[:, np.newaxis] - score
         small = np.exp(-np.abs(difference))
         return cls(np.where(difference >= 0.0, 1.0, small) / (1.0 + small))
@@ -124,7 +124,7 @@ class PairWeights(Model):
     weights: FloatArray
 
     def __init__(self, weights: ArrayLike) -> None:
-        array = v.finite("weights", weights, (None, None))
+        array = v.finite("weights", weights, ("n", "n"))
         if array.shape[0] != array.shape[1]:
             raise ValueError(f"weights has shape {array.shape}, expected (n, n)")
         if array.min() < 0.0:
@@ -271,7 +271,7 @@ class Comparisons(Model):
 
     def __init__(self, pairs: ArrayLike, n_responses: int) -> None:
         n = v.count("n_responses", n_responses)
-        self.__dict__.update(pairs=v.integers("pairs", pairs, 0, n - 1, (None, 2)), n_responses=n)
+        self.__dict__.update(pairs=v.integers("pairs", pairs, 0, n - 1, ("m", 2)), n_responses=n)
 
     @property
     def n_comparisons(self) -> int:
@@ -319,7 +319,7 @@ class Comparisons(Model):
         ndarray (N,) or (N, d)
             One difference per comparison.
         """
-        table = v.finite("features", features, (self.n_responses, None), (self.n_responses,))
+        table = v.finite("features", features, (self.n_responses, "d"), (self.n_responses,))
         result: FloatArray = table[self.pairs[:, 0]] - table[self.pairs[:, 1]]
         return result
 

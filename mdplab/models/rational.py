@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
@@ -69,8 +69,8 @@ def exact_number(value: Any) -> Fraction:
 
 def _objects(name: str, x: Any, shapes: Sequence[v.Shape]) -> Array:
     """``x`` as an object array of Python numbers of one of the shapes."""
-    array = np.asarray(x)
-    v._check_shape(name, array.shape, shapes)
+    array = v.unmasked(name, x)
+    v.check_shape(name, array.shape, shapes)
     return np.array(array.tolist(), dtype=object) if array.dtype != object else array.copy()
 
 
@@ -126,3 +126,35 @@ def exact_reward(weights: Array, reward: Any) -> Array:
             sum((w * r for w, r in zip(weights[index], gain[index], strict=True)), Fraction(0)) / total
         )
     return v.lock(result)
+
+
+def exact_texts(exact: RationalData) -> dict[str, Any]:
+    """The rationals as nested lists of texts, which JSON can write at any size."""
+    return {
+        "weights": _texts(exact.weights),
+        "reward": _texts(exact.reward),
+        "discount": str(exact.discount),
+        "initial": None if exact.initial is None else _texts(exact.initial),
+    }
+
+
+def _texts(numbers: Any) -> Any:
+    array = np.asarray(numbers, dtype=object)
+    return [_texts(row) for row in array] if array.ndim else str(numbers)
+
+
+def _numbers(texts: Any, parse: type[int] | type[Fraction]) -> Any:
+    return [_numbers(text, parse) for text in texts] if isinstance(texts, list) else parse(texts)
+
+
+def read_exact(texts: Mapping[str, Any], model: Any) -> RationalData:
+    """The rationals of :func:`exact_texts`, held against the floats of ``model``."""
+    weights, reward = _numbers(texts["weights"], int), _numbers(texts["reward"], Fraction)
+    start = None if texts["initial"] is None else _numbers(texts["initial"], int)
+    discount = Fraction(texts["discount"])
+    built = type(model).from_weights(weights, reward, discount, start, available=model.available)
+    same = np.array_equal(built.transition, model.to_dense().transition) and built.discount == model.discount
+    if not same or not np.allclose(built.reward, model.reward, rtol=1e-12, atol=1e-300):
+        raise ValueError("the rationals disagree with the floats")
+    exact: RationalData = built.exact
+    return exact

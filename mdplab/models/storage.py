@@ -27,7 +27,7 @@ import numpy as np
 
 from mdplab._typing import Array
 from mdplab.models._base import Model
-from mdplab.models.rational import RationalData
+from mdplab.models.rational import RationalData, exact_texts, read_exact
 
 __all__ = ["load", "save"]
 
@@ -107,12 +107,7 @@ def _packed(model: Model, prefix: str, arrays: dict[str, Array]) -> dict[str, An
     if probability is not None:
         header["probability"] = _entry(probability, f"{prefix}probability", arrays)
     if isinstance(exact := getattr(model, "exact", None), RationalData):
-        header["exact"] = {
-            "weights": _texts(exact.weights),
-            "reward": _texts(exact.reward),
-            "discount": str(exact.discount),
-            "initial": None if exact.initial is None else _texts(exact.initial),
-        }
+        header["exact"] = exact_texts(exact)
     if getattr(model, "row_deviation", None) == 0.0:
         header["exact_rows"] = True
     return header
@@ -145,16 +140,6 @@ def _entry(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     if value is None:
         return None
     raise TypeError(f"{name} is a {type(value).__name__}, which has no place in a file")
-
-
-def _texts(numbers: Any) -> Any:
-    """Nested lists of integers and fractions as texts."""
-    array = np.asarray(numbers, dtype=object)
-    return [_texts(row) for row in array] if array.ndim else str(numbers)
-
-
-def _numbers(texts: Any, parse: type[int] | type[Fraction]) -> Any:
-    return [_numbers(text, parse) for text in texts] if isinstance(texts, list) else parse(texts)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -253,7 +238,7 @@ def _unpacked(header: Mapping[str, Any], prefix: str, arrays: Mapping[str, Array
     else:
         model = kind(**fields)
     if "exact" in header:
-        model.__dict__["exact"] = _rationals(header["exact"], kind, model)
+        model.__dict__["exact"] = read_exact(header["exact"], model)
     if header.get("exact_rows") and model.is_deterministic:
         model.__dict__["row_deviation"] = 0.0
     return model  # type: ignore[no-any-return]
@@ -283,15 +268,3 @@ def _value(entry: Any, name: str, arrays: Mapping[str, Array]) -> Any:
         case "model":
             return _unpacked(entry, f"{name}.", arrays)
     raise ValueError(f"{name} is of the unknown kind {entry['kind']!r}")
-
-
-def _rationals(texts: Mapping[str, Any], kind: Any, model: Any) -> RationalData:
-    """The rationals, held against the floats."""
-    weights, reward = _numbers(texts["weights"], int), _numbers(texts["reward"], Fraction)
-    start = None if texts["initial"] is None else _numbers(texts["initial"], int)
-    built = kind.from_weights(weights, reward, Fraction(texts["discount"]), start, available=model.available)
-    same = np.array_equal(built.transition, model.to_dense().transition)
-    if not same or not np.allclose(built.reward, model.reward, rtol=1e-12, atol=1e-300):
-        raise ValueError("the rationals disagree with the floats")
-    exact: RationalData = built.exact
-    return exact

@@ -6,8 +6,7 @@ start matters, a law :math:`\rho` of the first state.  Its value function solves
 
 *Storage.*  The kernel is either a dense array ``(S, A, S)`` or a SciPy CSR matrix ``(S*A, S)`` with row ``s*A + a``;
 dense stays dense and sparse stays sparse.  A C-contiguous float64 array, or a CSR matrix with float64 data, sorted
-32-bit indices and no duplicates, is kept as a read-only *view*: nothing is copied, and changing the caller's array
-afterwards voids every certificate.  Any other input is copied once.
+32-bit indices and no duplicates, is kept as a read-only *view* (see :class:`MDP`); other input is copied once.
 
 *Accepted rows.*  Nothing is normalised.  A row must sum to one within ``8 eps S``; how far the worst row is off, the
 rounding of the summation included, is kept as ``row_deviation`` for the error bounds of the solvers.
@@ -40,6 +39,7 @@ from mdplab.models._kernel import (
     expectation,
     expected_reward,
     ones_and_others,
+    read_kernel,
     successor_kernel,
     transition_frame,
 )
@@ -61,7 +61,7 @@ class MDP(SampledModel):
     transition : array_like (S, A, S), or SciPy sparse (S*A, S) with row ``s*A + a``
         Rows are laws within ``8 eps S``; rows of unavailable pairs are laws or all zero.
     reward : array_like (S, A) or (S, A, S)
-        Finite; rewards on transitions are averaged under the kernel.
+        Finite everywhere, unavailable pairs included (write 0 there); those on transitions are averaged.
     discount : float
         In [0, 1).
     initial : array_like (S,), optional
@@ -86,6 +86,12 @@ class MDP(SampledModel):
     ------
     ValueError
         If an argument is out of its range; the message names the argument and the place.
+
+    Notes
+    -----
+    C-contiguous float64 arrays, and CSR matrices in canonical form, are kept as *views*: changing the source
+    afterwards changes the model, unchecked, and voids all certificates.  Pass a copy (``transition.copy()``) of
+    whatever may change.  The mask says what is unavailable; no entry of ``reward`` or ``transition`` does.
     """
 
     transition: Any
@@ -109,24 +115,18 @@ class MDP(SampledModel):
         state_names: Sequence[str] | None = None,
         action_names: Sequence[str] | None = None,
     ) -> None:
-        if hasattr(transition, "tocsr"):
-            kernel, n_states, n_actions = csr_kernel("transition", transition)
-        else:
-            kernel = v.real("transition", transition, (None, None, None))
-            n_states, n_actions, n_successors = kernel.shape
-            if n_successors != n_states:
-                raise ValueError(f"transition has shape {kernel.shape}, expected (S, A, S)")
+        kernel, n_states, n_actions = read_kernel("transition", transition)
         mask = action_mask(available, n_states, n_actions)
         states = v.names("state_names", state_names, n_states, "states")
         actions = v.names("action_names", action_names, n_actions, "actions")
         pair, free = v.Labels(PAIR, (states, actions)), None if mask is None else ~mask
         if isinstance(kernel, np.ndarray):
-            kernel, deviation = v.laws("transition", kernel, pair, free)
+            kernel, deviation = v.laws("transition", kernel, pair, free, source=transition)
         else:
-            deviation = check_csr(kernel, n_actions, free, pair)
+            deviation = check_csr(kernel, n_actions, free, pair, transition)
         self.__dict__.update(
             transition=kernel,
-            reward=expected_reward(kernel, reward, n_states, n_actions),
+            reward=expected_reward(kernel, reward, n_states, n_actions, mask),
             discount=v.number("discount", discount, 0.0, 1.0, closed="[)"),
             initial=None if initial is None else v.law("initial", initial, n_states),
             available=mask,
@@ -174,9 +174,7 @@ class MDP(SampledModel):
         ValueError
             If a weight is negative or no integer, or a row of an available pair sums to zero.
         """
-        integers = integer_weights("weights", weights, (None, None, None))
-        if integers.shape[2] != integers.shape[0]:
-            raise ValueError(f"weights has shape {integers.shape}, expected (S, A, S)")
+        integers = integer_weights("weights", weights, ("S", "A", "S"))
         mask = action_mask(available, *integers.shape[:2])
         start = None if initial is None else integer_weights("initial", initial, (integers.shape[0],))
         model = cls(
@@ -252,7 +250,8 @@ class MDP(SampledModel):
         changes: dict[str, Any] = {}
         exact = self.exact if initial is None else None
         if reward is not None:
-            changes["reward"] = expected_reward(self.transition, reward, self.n_states, self.n_actions)
+            shape = self.n_states, self.n_actions
+            changes["reward"] = expected_reward(self.transition, reward, *shape, available=self.available)
             if exact is not None:
                 exact = dataclasses.replace(exact, reward=exact_reward(exact.weights, reward))
         if discount is not None:

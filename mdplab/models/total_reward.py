@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models import _validate as v
 from mdplab.models._base import StartedModel
-from mdplab.models._kernel import PAIR, check_csr, csr_kernel, entries, expectation, expected_reward
+from mdplab.models._kernel import PAIR, check_csr, entries, expectation, expected_reward, read_kernel
 from mdplab.models.tabular import MDP
 
 __all__ = ["TotalRewardMDP"]
@@ -88,13 +88,7 @@ class TotalRewardMDP(StartedModel):
         action_names: Sequence[str] | None = None,
     ) -> None:
         sparse = hasattr(transition, "tocsr")
-        if sparse:
-            kernel, n_states, n_actions = csr_kernel("transition", transition)
-        else:
-            kernel = v.real("transition", transition, (None, None, None))
-            n_states, n_actions, n_successors = kernel.shape
-            if n_successors != n_states:
-                raise ValueError(f"transition has shape {kernel.shape}, expected (S, A, S)")
+        kernel, n_states, n_actions = read_kernel("transition", transition)
         ends = v.boolean("terminal", terminal, (n_states,))
         mask = None if available is None else v.boolean("available", available, (n_states, n_actions))
         if mask is not None and not (mask.any(axis=1) | ends).all():
@@ -107,12 +101,12 @@ class TotalRewardMDP(StartedModel):
         actions = v.names("action_names", action_names, n_actions, "actions")
         pair = v.Labels(PAIR, (states, actions))
         if sparse:
-            deviation = check_csr(kernel, n_actions, ~read, pair)
+            deviation = check_csr(kernel, n_actions, ~read, pair, transition)
         else:
-            kernel, deviation = v.laws("transition", kernel, pair, ~read)
+            kernel, deviation = v.laws("transition", kernel, pair, ~read, source=transition)
         self.__dict__.update(
             transition=kernel,
-            reward=expected_reward(kernel, reward, n_states, n_actions),
+            reward=expected_reward(kernel, reward, n_states, n_actions, mask),
             terminal=ends,
             initial=None if initial is None else v.law("initial", initial, n_states),
             available=mask,
