@@ -106,6 +106,16 @@ class FlowPolytope:
             discount=float(mdp.discount),
         )
 
+    @property
+    def margin(self) -> float:
+        """``1 - gamma sup (row sum)``, from below, or 0: accepted rows and the rounding of the matrix included.
+
+        Rows are accepted if their computed sum is one within ``8 eps S``.  An entry of the flow matrix is rounded
+        twice, which changes the sum of a row by less than ``2 eps``.
+        """
+        deviation = 10.0 * _EPS * (self.shape[0] + 1.0)
+        return max(1.0 - self.discount * (1.0 + deviation) - 4.0 * _EPS, 0.0)
+
     def vector(self, table: ArrayLike) -> FloatArray:
         """Entries of a table (S, A) at the admitted pairs, shape (N,)."""
         return np.asarray(table, dtype=np.float64).reshape(-1)[self.pair]
@@ -184,15 +194,18 @@ class FlowPolytope:
         transposed: Any = sparse.csr_array(self.matrix.T)
         residual = transposed @ d - self.start
         scale = np.abs(transposed) @ np.abs(d) + self.start
-        return residual, float(_EPS * ((np.diff(transposed.indptr) + 4.0) * scale).sum())
+        rounding = float(_EPS * ((np.diff(transposed.indptr) + 4.0) * scale).sum())
+        # entries of the matrix are differences from one: their rounding is not relative to their size
+        return residual, rounding + 2.0 * _EPS * float(np.abs(d).sum())
 
     def spread(self, d: FloatArray) -> FloatArray:
         """Bound, shape (N,), on ``|d - d'|`` where ``d'`` is the exact occupancy of the policy of ``d >= 0``."""
         residual, rounding = self.flow_residual(d)
-        # rows of the kernel sum to one within 8 eps S
-        margin = 1.0 - self.discount * (1.0 + 8.0 * _EPS * self.shape[0])
-        off = (float(np.abs(residual).sum()) + rounding) * (1.0 + 4.0 * _EPS) / margin
-        return np.asarray(self.policy(d) * off * (1.0 + 8.0 * _EPS))
+        policy = self.policy(d)
+        if self.margin <= 0.0:  # the discount is one within what rows may be off
+            return np.where(policy > 0.0, np.inf, 0.0)
+        off = (float(np.abs(residual).sum()) + rounding) * (1.0 + 4.0 * _EPS) / self.margin
+        return np.asarray(policy * off * (1.0 + 8.0 * _EPS))
 
     def feasible_bound(
         self, d: FloatArray, data: FloatArray, divergence: FDivergence, strength: float
@@ -216,6 +229,8 @@ class FlowPolytope:
         """
         off = self.spread(d)
         value = float(d @ self.reward) - strength * float(divergence.divergence(d, data))
+        if not np.isfinite(off).all():
+            return value, -np.inf
         high, low = d + off, np.maximum(d - off, 0.0)
         worst = np.maximum(_terms(high, data, divergence), _terms(low, data, divergence))
         with np.errstate(invalid="ignore"):
@@ -265,6 +280,7 @@ class FlowPolytope:
         residual = self.reward - flow
         entries = np.diff(self.matrix.indptr) + 3.0
         delta_error = _EPS * (entries * (np.abs(self.matrix) @ np.abs(value)) + 2.0 * np.abs(self.reward))
+        delta_error += 2.0 * _EPS * float(np.abs(value).max())  # the matrix: differences from one
         y = residual / strength
         conjugate = divergence.plain_conjugate if plain else divergence.conjugate
         weight = divergence.plain_weight if plain else divergence.weight

@@ -45,7 +45,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from mdplab._typing import FloatArray
-from mdplab.convex.program import ProgramSolution
+from mdplab.convex.program import ProgramSolution, check_limits
 from mdplab.solution import Certificate, Status
 
 __all__ = ["Constraint", "linear_program"]
@@ -101,8 +101,9 @@ def linear_program(
     Raises
     ------
     ValueError
-        If shapes do not match, or an entry is NaN.
+        If shapes do not match, an entry is NaN, or ``tol`` is not a finite number >= 0.
     """
+    check_limits(tol=tol)
     c = np.asarray(cost, dtype=np.float64)
     if c.ndim != 1 or not np.isfinite(c).all():
         raise ValueError(f"cost: expected a finite vector, got shape {c.shape}")

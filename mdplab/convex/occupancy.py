@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.convex.flow import FlowPolytope, data_law
-from mdplab.convex.program import ProgramSolution
+from mdplab.convex.program import ProgramSolution, check_limits
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.models import MDP
 from mdplab.solution import Certificate, Status
@@ -76,6 +76,7 @@ def conic_occupancy_program(
     """
     row = f_divergence(divergence)
     _positive("strength", strength)
+    check_limits(tol=tol)
     data_table = data_law(mdp, data_occupancy)
     whole = FlowPolytope.of(mdp)
     flow = whole
@@ -158,6 +159,7 @@ def conic_entropy_occupancy_program(
     """
     temperature = kl_weight + entropy_weight
     _positive("kl_weight + entropy_weight", temperature)
+    check_limits(tol=tol)
     if not (np.isfinite(kl_weight) and kl_weight >= 0.0):
         raise ValueError(f"kl_weight: {kl_weight!r}; expected a finite number >= 0")
     flow = FlowPolytope.of(mdp)
@@ -208,7 +210,8 @@ def _soft_bounds(
         running = np.where(policy > 0.0, reward - temperature * np.log(policy), 0.0)
     mean = np.bincount(flow.state, policy * running, n_states)
     off = flow.spread(d)
-    lower = float(d @ running) - float(off @ np.abs(running))
+    finite = bool(np.isfinite(off).all())
+    lower = float(d @ running) - float(off @ np.abs(running)) if finite else -np.inf
     rounding = _EPS * (d.size + 16.0) * float((d * (np.abs(running) + temperature)).sum())
 
     system = np.zeros((n_states, n_states))

@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.solution import Solution
 
-__all__ = ["ProgramSolution"]
+__all__ = ["ProgramSolution", "check_limits", "power_of_two"]
+
+
+def check_limits(*, max_steps: Any = 1, **tolerances: Any) -> None:
+    """Check tolerances and the number of steps.
+
+    Parameters
+    ----------
+    max_steps : int
+        A whole number >= 1.
+    **tolerances : float
+        Finite numbers >= 0, by name.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    for name, number in tolerances.items():
+        try:
+            good = math.isfinite(number) and number >= 0.0
+        except TypeError:
+            good = False
+        if not good:
+            raise ValueError(f"{name}: {number!r}; expected a finite number >= 0")
+    if not isinstance(max_steps, (int, np.integer)) or max_steps < 1:
+        raise ValueError(f"max_steps: {max_steps!r}; expected a whole number >= 1")
+
+
+def power_of_two(size: float) -> float:
+    """The least power of two above ``size``, by which numbers are divided without rounding; 1 for zero.
+
+    Parameters
+    ----------
+    size : float
+        Finite and >= 0.
+
+    Returns
+    -------
+    float
+    """
+    # the largest doubles have no power of two above them, and what lies below the smallest has no inverse
+    return math.ldexp(1.0, min(max(math.frexp(size)[1], -1021), 1023)) if size > 0.0 else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -28,6 +28,7 @@ M. G. Bellemare, W. Dabney, M. Rowland, *Distributional Reinforcement Learning*,
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.laws.finite_law import FiniteLaw
 from mdplab.operators.distributional import backup_laws
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, ConvergenceWarning, Solution, Status
 from mdplab.wasserstein import wasserstein_with_error
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def distributional_evaluation(
     merge : float, default 1e-12
         Absolute width within which atoms are merged after each backup; enters the bound.
     max_atoms : int, default 100_000
-        Cap on the number of atoms a backup may create in one state, before merging.
+        Cap on the number of atoms a backup may create in one state, before merging.  The run ends before the first
+        backup that would exceed it, with the laws reached so far, their bound, and a ``ConvergenceWarning`` that
+        says at which step and state.
     initial_laws : sequence of FiniteLaw, length S, optional
         ``eta_0`` in place of ``delta_0``.
     callback : callable, optional
@@ -134,13 +137,12 @@ def distributional_evaluation(
         ``laws``, ``ended``; ``certificate.bound`` bounds ``sup_s w_order(laws[s], eta*(s))``, ``residuals`` holds
         ``sup w_order(eta_k, eta_{k-1})``.  Status CONVERGED if the bound is at most ``tol``, PRECISION_LIMIT if its
         rounding part alone exceeds ``tol``, UNCERTIFIED if the discount is 1 and the chain has not ended, MAX_STEPS
-        otherwise.
+        otherwise; where ``max_atoms`` ended the run, ``steps`` is the number of backups done.
 
     Raises
     ------
     ValueError
-        For arguments out of range; if ``steps`` is None and the discount is 1 on a chain that does not end; and if a
-        backup would exceed ``max_atoms`` (the message says at which step and state).
+        For arguments out of range, and if ``steps`` is None and the discount is 1 on a chain that does not end.
 
     References
     ----------
@@ -170,8 +172,10 @@ def distributional_evaluation(
     first = accumulated = 0.0
     bound, rounding = (0.0, 0.0) if depth == 0 else (math.inf, 0.0)
     step = 0
+    refused = ""
     while step != steps and step != depth:
-        _check_cap(kernel, laws, max_atoms, step + 1)
+        if refused := _over_cap(kernel, laws, max_atoms, step + 1):
+            break
         previous, laws = laws, backup_laws(kernel, reward, discount, laws, merge=merge)
         step += 1
         local = _backup_error(kernel, reward, discount, previous, laws, merge, order)
@@ -199,7 +203,14 @@ def distributional_evaluation(
     elif math.isinf(bound):
         status = Status.UNCERTIFIED if discount >= 1.0 else Status.MAX_STEPS
     else:
-        status = Status.PRECISION_LIMIT if rounding > tol else Status.MAX_STEPS
+        status = Status.PRECISION_LIMIT if rounding > tol and not refused else Status.MAX_STEPS
+    if refused:
+        warnings.warn(
+            f"distributional_evaluation: {refused}; the laws of {step} backups are returned, with bound {bound:.3g}: "
+            "raise max_atoms, widen merge, or ask for fewer steps or a larger tol",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     ended = depth is not None and step == depth
     theorem = (
         "an acyclic process is at its fixed point after its longest path"
@@ -219,14 +230,13 @@ def distributional_evaluation(
     )
 
 
-def _check_cap(kernel: FloatArray, laws: Sequence[FiniteLaw], max_atoms: int, step: int) -> None:
+def _over_cap(kernel: FloatArray, laws: Sequence[FiniteLaw], max_atoms: int, step: int) -> str:
+    """What the next backup would create beyond the cap; empty where it stays below."""
     created = (kernel > 0.0) @ np.array([law.n_atoms for law in laws])
     worst = int(np.argmax(created))
-    if created[worst] > max_atoms:
-        raise ValueError(
-            f"max_atoms: backup {step} would create {int(created[worst])} atoms in state {worst}, "
-            f"more than {max_atoms}; raise max_atoms, widen merge, or ask for fewer steps or a larger tol"
-        )
+    if created[worst] <= max_atoms:
+        return ""
+    return f"backup {step} would create {int(created[worst])} atoms in state {worst}, more than max_atoms = {max_atoms}"
 
 
 def _residual(laws: Sequence[FiniteLaw], previous: Sequence[FiniteLaw], order: int) -> tuple[float, float]:

@@ -47,6 +47,7 @@ from mdplab._typing import FloatArray, IntArray
 from mdplab.convex.conjugate_dual import ConjugateDual
 from mdplab.convex.flow import FlowPolytope, data_law
 from mdplab.convex.linear import linear_program
+from mdplab.convex.program import check_limits, power_of_two
 from mdplab.convex.smooth import minimise_smooth
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.models import MDP
@@ -176,6 +177,7 @@ def dual_v(
         raise ValueError(f"strength: {strength!r}; expected a finite number > 0")
     if conjugate not in ("corrected", "plain"):
         raise ValueError(f"conjugate: {conjugate!r}; expected 'corrected' or 'plain'")
+    check_limits(tol=tol, max_steps=max_steps)
     table = data_law(mdp, data_occupancy)
     flow = FlowPolytope.of(mdp)
     if conjugate == "plain" and row.name != "kl":
@@ -227,8 +229,12 @@ def _corrected(
     elif not attained:
         value[~reached] = _large(flow, value, strength)
         residual = flow.reward - flow.matrix @ value
-    error = max(upper - objective, objective - lower, 0.0)
-    if error > tol * max(1.0, abs(objective)):
+    known = bool(np.isfinite([objective, rounding, lower]).all())
+    error = max(upper - objective, objective - lower, 0.0) if known else np.inf
+    if not known:  # discounts so near one that rounding leaves no bound
+        lower, upper, rounding = -np.inf, np.inf, np.inf
+        status = Status.UNCERTIFIED
+    elif error > tol * max(1.0, abs(objective)):
         status = Status.PRECISION_LIMIT if part.ended else Status.MAX_STEPS
     elif attained:
         status = Status.CONVERGED
@@ -289,24 +295,30 @@ def _total_variation(
     strength: float,
     max_steps: int,
 ) -> _Inner:
-    """``min start . V + data . u`` with ``u >= R - BV``, ``u >= -alpha/2``, ``R - BV <= alpha/2``."""
+    """``min start . V + data . u`` with ``u >= R - BV``, ``u >= -alpha/2``, ``R - BV <= alpha/2``.
+
+    The solver's tolerances are absolute, so that rewards, strength and ``V`` are divided by a common power of two.
+    """
     n, pairs = columns.size, data.size
     identity = sparse.eye_array(pairs)
     upper = row.domain_upper * strength
+    unit = power_of_two(max(float(np.abs(flow.reward).max()), strength))
     program = linear_program(
         np.concatenate([flow.start[columns], data]),
         at_least=(
             sparse.block_array([[matrix, identity], [matrix, None]], format="csr"),
-            np.concatenate([flow.reward, flow.reward - upper]),
+            np.concatenate([flow.reward, flow.reward - upper]) / unit,
         ),
-        lower=np.concatenate([np.full(n, -np.inf), np.full(pairs, -upper)]),
+        lower=np.concatenate([np.full(n, -np.inf), np.full(pairs, -upper / unit)]),
     )
-    value = program.primal[:n]
+    value, multipliers = unit * program.primal[:n], program.multipliers["at_least"]
+    if not np.isfinite(value).all():  # the solver failed: any V proves something
+        value, multipliers = np.zeros(n), np.concatenate([data, np.zeros(pairs)])
     # the domain of the conjugate is a hard constraint: a constant lowers every residual by (1 - gamma) of itself
     excess = float((flow.reward - matrix @ value).max()) - upper
-    excess += 64.0 * _EPS * float(np.abs(value).max() + np.abs(flow.reward).max())
-    value = value + max(excess, 0.0) / (1.0 - flow.discount)
-    multipliers = program.multipliers["at_least"]
+    margin = flow.margin if flow.margin > 0.0 else 1.0
+    size = float(np.abs(value).max() + np.abs(flow.reward).max()) + max(excess, 0.0) / margin
+    value = value + max(excess + 64.0 * _EPS * size, 0.0) / margin
     ended = program.status is not Status.MAX_STEPS
     return _Inner(value, multipliers[:pairs] + multipliers[pairs:], np.zeros(0), ended, np.inf, np.inf)
 

@@ -10,15 +10,23 @@ The multipliers of the first program are the point of the second and conversely.
 ``d(s, a) (BV - R)(s, a) = 0``, says that an optimal occupancy plays only actions without slack; a basic one has
 exactly one positive action in each state that the start law reaches.
 
-Certificate.  ``V*`` is an optimal point of the first program with ``|V*| <= max |R| / (1 - gamma)``, and an optimal
-``d`` has entries of at most 1.  With these two bounds the infeasibility of the points returned is charged at its
-full price (:mod:`mdplab.convex.linear`), so that the error bound of the value rests neither on the tolerances of the
-solver nor on its verdict.
+Certificate.  ``V*`` is an optimal point of the first program with ``|V*| <= max |R| / m``, and the masses of an
+optimal ``d`` sum to at most ``(1 - gamma) / m``, where ``m = 1 - gamma sup(row sums)`` allows for accepted rows that
+do not sum to one exactly.  With these two bounds the infeasibility of the points returned is charged at its full price
+(:mod:`mdplab.convex.linear`), so that the error bound of the value rests neither on the tolerances of the solver nor
+on its verdict.  The stored flow matrix differs from the exact one by at most ``2 eps`` a row; a constant of
+``2 eps |V| / m`` repairs either program for the other matrix, which is charged as well.
 
-Uniqueness.  ``V`` is the only minimiser exactly when every state is reachable from the start law through actions
-without slack: along them ``BV = R`` holds at every optimal point, while ``V`` may be raised on the states that are not
-reached.  The maximiser is unique exactly when each of the states with mass has one action without slack.  Otherwise
-the status is ``NOT_UNIQUE``: the value is certified all the same, and the points are to be compared by their values.
+Units.  The tolerances of the solver are absolute.  It is given the rewards divided by a power of two near ``max |R|``
+and the start law without its factor ``1 - gamma``.  Both programs have an optimum, whatever the model: where the
+solver says otherwise (``1 - gamma`` near its tolerances) the result is ``UNCERTIFIED``.
+
+Uniqueness.  Call a pair tight if ``B V* = R`` there.  ``V*`` is the only minimiser exactly when every state is
+reachable from the start law through tight pairs: then an optimal occupancy has mass in every state, and slackness
+determines ``V``; otherwise ``V*`` may be raised a little on the states that are not reached.  (Tightness at another
+optimal point says nothing: its pairs may be tight by accident.)  The maximiser is unique exactly when each of the
+states with mass has one tight pair.  Otherwise the status is ``NOT_UNIQUE``: the value is certified all the same, and
+the points are to be compared by their values.
 
 References
 ----------
@@ -28,7 +36,7 @@ M. Puterman (1994), Markov Decision Processes, section 6.9.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -36,11 +44,13 @@ from scipy import sparse
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
-from mdplab.convex.program import ProgramSolution
+from mdplab.convex.program import ProgramSolution, check_limits, power_of_two
 from mdplab.models import MDP
-from mdplab.solution import Status
+from mdplab.solution import Certificate, Status
 
 __all__ = ["occupancy_program", "value_program"]
+
+_EPS = float(np.finfo(np.float64).eps)
 
 
 def value_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> ProgramSolution:
@@ -51,9 +61,9 @@ def value_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> ProgramS
     mdp : MDP
         Discounted model with a start law.
     tol : float
-        Accuracy of the value relative to ``max(1, |value|)``.
+        Accuracy of the value relative to ``max |R|``.
     tie : float
-        A slack up to ``tie * max(1, max |V|)`` counts as none when uniqueness is decided.
+        A slack up to ``tie * max |R|`` (and the rounding of ``V``) counts as none when uniqueness is decided.
 
     Returns
     -------
@@ -64,32 +74,32 @@ def value_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> ProgramS
     Raises
     ------
     ValueError
-        If the model has no start law.
+        If the model has no start law, or ``tol`` or ``tie`` is not a finite number >= 0.
 
     References
     ----------
     M. Puterman (1994), Markov Decision Processes, section 6.9.
     """
-    flow = FlowPolytope.of(mdp)
+    check_limits(tol=tol, tie=tie)
+    task = _Task.of(mdp)
     program = linear_program(
-        flow.start,
-        at_least=(flow.matrix, flow.reward),
+        task.start,
+        at_least=(task.flow.matrix, task.reward),
         lower=-np.inf,
-        variable_bound=_value_bound(flow),
-        multiplier_bound=1.0,
-        tol=tol,
+        variable_bound=task.value_bound,
+        multiplier_bound=task.mass_bound,
     )
-    value, d = program.primal, program.multipliers["at_least"]
-    slack = flow.matrix @ value - flow.reward
-    status = program.status
-    if status is Status.CONVERGED and not _reaches_all(flow, slack <= _tie(value, tie)):
-        status = Status.NOT_UNIQUE
-    table = flow.table(d)
+    value = program.primal
+    slack = task.flow.matrix @ value - task.reward
+    table = task.flow.table(task.weight * program.multipliers["at_least"])
+    found = task.certified(program, tol)
+    if found.status is Status.CONVERGED and not (task.start > 0.0).all() and not task.reaches_all(tie):
+        found = replace(found, status=Status.NOT_UNIQUE)
     return replace(
-        program,
-        status=status,
+        found,
+        primal=task.in_model_units(value),
         dual=table,
-        multipliers={"occupancy": table, "slack": flow.table(slack, fill=np.nan)},
+        multipliers={"occupancy": table, "slack": task.flow.table(task.in_model_units(slack), fill=np.nan)},
     )
 
 
@@ -101,9 +111,9 @@ def occupancy_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> Prog
     mdp : MDP
         Discounted model with a start law.
     tol : float
-        Accuracy of the value relative to ``max(1, |value|)``.
+        Accuracy of the value relative to ``max |R|``.
     tie : float
-        A slack up to ``tie * max(1, max |V|)`` counts as none when uniqueness is decided.
+        A slack up to ``tie * max |R|`` (and the rounding of ``V``) counts as none when uniqueness is decided.
 
     Returns
     -------
@@ -114,58 +124,141 @@ def occupancy_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> Prog
     Raises
     ------
     ValueError
-        If the model has no start law.
+        If the model has no start law, or ``tol`` or ``tie`` is not a finite number >= 0.
 
     References
     ----------
     F. d'Epenoux (1963), A probabilistic production and inventory problem, Management Science 10.
     """
-    flow = FlowPolytope.of(mdp)
+    check_limits(tol=tol, tie=tie)
+    task = _Task.of(mdp)
+    flow = task.flow
     program = linear_program(
-        flow.reward,
-        equal=(sparse.csr_array(flow.matrix.T), flow.start),
+        task.reward,
+        equal=(sparse.csr_array(flow.matrix.T), task.start),
         maximise=True,
-        variable_bound=1.0,
-        multiplier_bound=_value_bound(flow),
-        tol=tol,
+        variable_bound=task.mass_bound,
+        multiplier_bound=task.value_bound,
     )
     value = program.multipliers["equal"]
-    slack = flow.matrix @ value - flow.reward
-    status = program.status
-    if status is Status.CONVERGED:
-        mass = np.bincount(flow.state, program.primal, flow.shape[0])
-        optimal = value if (mass > 0.0).all() else _optimal_value(flow)
-        tight = flow.matrix @ optimal - flow.reward <= _tie(optimal, tie)
-        if (np.bincount(flow.state[tight], minlength=flow.shape[0])[mass > 0.0] > 1).any():
-            status = Status.NOT_UNIQUE
+    slack = flow.matrix @ value - task.reward
+    found = task.certified(program, tol)
+    if found.status is Status.CONVERGED:
+        played = np.bincount(flow.state, program.primal, flow.shape[0]) > 0.0
+        tight = task.tight(value if played.all() else task.optimal_value(), tie)
+        if (np.bincount(flow.state[tight], minlength=flow.shape[0])[played] != 1).any():
+            found = replace(found, status=Status.NOT_UNIQUE)
+    value = task.in_model_units(value)
     return replace(
-        program,
-        status=status,
-        primal=flow.table(program.primal),
+        found,
+        primal=flow.table(task.weight * program.primal),
         dual=value,
-        multipliers={"value": value, "slack": flow.table(slack, fill=np.nan)},
+        multipliers={"value": value, "slack": flow.table(task.in_model_units(slack), fill=np.nan)},
     )
 
 
-def _value_bound(flow: FlowPolytope) -> float:
-    """``max |R| / (1 - gamma)``, a little enlarged: a bound on ``|V*|`` that rounding cannot break."""
-    return float(np.abs(flow.reward).max()) / (1.0 - flow.discount) * (1.0 + 1e-9)
+@dataclass(frozen=True)
+class _Task:
+    """The two programs in the units of the solver: reward ``R / unit``, start law without its ``weight = 1 - gamma``."""
 
+    flow: FlowPolytope
+    start: FloatArray
+    reward: FloatArray
+    unit: float
 
-def _optimal_value(flow: FlowPolytope) -> FloatArray:
-    """``V*`` in every state: the multipliers say nothing precise about states without mass, a full start law does."""
-    weights = np.full(flow.shape[0], 1.0 / flow.shape[0])
-    return linear_program(weights, at_least=(flow.matrix, flow.reward), lower=-np.inf).primal
+    @classmethod
+    def of(cls, mdp: MDP) -> _Task:
+        flow = FlowPolytope.of(mdp)
+        unit = power_of_two(float(np.abs(flow.reward).max()))
+        return cls(flow, np.asarray(mdp.start_law(), dtype=np.float64), flow.reward / unit, unit)
 
+    @property
+    def weight(self) -> float:
+        return 1.0 - self.flow.discount
 
-def _tie(value: FloatArray, tie: float) -> float:
-    return tie * max(1.0, float(np.abs(value).max()))
+    def in_model_units(self, value: FloatArray) -> FloatArray:
+        """``unit * value``; infinite where that exceeds the floating-point range, which leaves it uncertified."""
+        with np.errstate(over="ignore"):
+            return np.asarray(self.unit * value)
 
+    @property
+    def size(self) -> float:
+        """``max |R|`` in the units of the solver: between 1/2 and 1, or 0."""
+        return float(np.abs(self.reward).max())
 
-def _reaches_all(flow: FlowPolytope, tight: BoolArray) -> bool:
-    """Whether the start law reaches every state through pairs without slack."""
-    rows = np.flatnonzero(tight)
-    sub = replace(
-        flow, matrix=flow.matrix[rows], reward=flow.reward[rows], state=flow.state[rows], pair=flow.pair[rows]
-    )
-    return bool(sub.reachable().all())
+    @property
+    def value_bound(self) -> float:
+        """A bound on ``|V*|`` that rounding cannot break."""
+        return self.size * self._horizon
+
+    @property
+    def mass_bound(self) -> float:
+        """A bound on the sum of the entries of every feasible point of the second program."""
+        return float(self.start.sum()) * self._horizon
+
+    @property
+    def _horizon(self) -> float:
+        """``1 / m``, a little enlarged."""
+        return (1.0 + 1e-9) / self.flow.margin if self.flow.margin > 0.0 else np.inf
+
+    def certified(self, program: ProgramSolution, tol: float) -> ProgramSolution:
+        """The program in the units of the model, normalised, with the rounding of its data charged."""
+        if not np.isfinite(program.certificate.bound):
+            verdict = program.status in (Status.INFEASIBLE, Status.UNBOUNDED)
+            return replace(
+                program,
+                status=Status.UNCERTIFIED if verdict else program.status,
+                objective=np.nan if verdict else program.objective * self.weight * self.unit,
+                lower=-np.inf,
+                upper=np.inf,
+                infeasibility=np.inf if verdict else program.infeasibility,
+            )
+        # a row of the matrix is off by 2 eps, the factor 1 - gamma and the products with it by a few eps
+        data = 2.0 * _EPS * self.value_bound * self.mass_bound
+        data += 4.0 * _EPS * (abs(program.objective) + program.certificate.bound + data)
+        factor = self.weight * self.unit
+        objective = float(program.objective * factor)
+        # one step outwards where a product falls among the subnormal numbers
+        error = float(np.nextafter((program.certificate.bound + data) * factor, np.inf))
+        accurate = error <= tol * self.size * self.unit or error <= np.finfo(np.float64).tiny
+        status = program.status
+        if np.isfinite(error) and np.isfinite(self.unit * self.value_bound):
+            if accurate:
+                status = Status.CONVERGED
+            elif status is not Status.MAX_STEPS:
+                status = Status.PRECISION_LIMIT
+        else:
+            status = Status.UNCERTIFIED
+        certificate = program.certificate
+        return replace(
+            program,
+            status=status,
+            certificate=Certificate(
+                certificate.quantity, error, certificate.theorem, (certificate.rounding + data) * factor
+            ),
+            objective=objective,
+            lower=float(np.nextafter((program.lower - data) * factor, -np.inf)),
+            upper=float(np.nextafter((program.upper + data) * factor, np.inf)),
+        )
+
+    def optimal_value(self) -> FloatArray:
+        """``V*`` in every state: a program says nothing precise about states without mass, a full start law does."""
+        weights = np.full(self.flow.shape[0], 1.0 / self.flow.shape[0])
+        return linear_program(weights, at_least=(self.flow.matrix, self.reward), lower=-np.inf).primal
+
+    def tight(self, optimal: FloatArray, tie: float) -> BoolArray:
+        """Pairs without slack at ``V*``; none where it could not be found."""
+        slack = self.flow.matrix @ optimal - self.reward
+        return np.asarray(slack <= tie * self.size + 64.0 * _EPS * float(np.abs(optimal).max()))
+
+    def reaches_all(self, tie: float) -> bool:
+        """Whether the start law reaches every state through tight pairs."""
+        flow, rows = self.flow, np.flatnonzero(self.tight(self.optimal_value(), tie))
+        sub = replace(
+            flow,
+            matrix=flow.matrix[rows],
+            reward=flow.reward[rows],
+            state=flow.state[rows],
+            pair=flow.pair[rows],
+        )
+        return bool(sub.reachable().all())

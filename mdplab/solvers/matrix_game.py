@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.convex.linear import linear_program
+from mdplab.convex.program import check_limits
 from mdplab.divergences import kl_from_logs
 from mdplab.models import MatrixGame, PreferenceMatrix
 from mdplab.operators.mirror import mirror_step
@@ -51,9 +52,7 @@ from mdplab.solution import Certificate, Solution, Status
 __all__ = ["GameSolution", "NashMDSolution", "RegularisedNash", "matrix_game", "nash_md", "regularised_nash"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_THEOREM = (
-    "|pi - pi*|_1 <= range(residual)/2: strong monotonicity of the regularised game and Pinsker's inequality"
-)
+_THEOREM = "|pi - pi*|_1 <= range(residual)/2: strong monotonicity of the game and Pinsker's inequality"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,12 +145,13 @@ def matrix_game(game: MatrixGame | ArrayLike, *, tol: float = 1e-9) -> GameSolut
     Raises
     ------
     ValueError
-        If the payoff is not a finite matrix.
+        If the payoff is not a finite matrix, or ``tol`` is not a finite number >= 0.
 
     References
     ----------
     J. von Neumann (1928), Zur Theorie der Gesellschaftsspiele, Math. Annalen 100.
     """
+    check_limits(tol=tol)
     payoff = np.asarray(game.payoff if isinstance(game, MatrixGame) else game, dtype=np.float64)
     if payoff.ndim != 2 or payoff.size == 0 or not np.isfinite(payoff).all():
         raise ValueError(f"game: expected a finite payoff matrix, got shape {payoff.shape}")
@@ -174,9 +174,7 @@ def matrix_game(game: MatrixGame | ArrayLike, *, tol: float = 1e-9) -> GameSolut
     error = max(0.5 * (upper - lower), 0.0)
     return GameSolution(
         status=Status.CONVERGED if error <= tol * max(1.0, scale) else Status.PRECISION_LIMIT,
-        certificate=Certificate(
-            "error of the value", error, "the value lies between the two guarantees", rounding
-        ),
+        certificate=Certificate("error of the value", error, "it lies between the two guarantees", rounding),
         steps=program.steps,
         row=row,
         column=column,
@@ -231,15 +229,16 @@ def regularised_nash(
     """
     payoff, log_reference = _game(preference, reference)
     tau = _temperature(temperature)
+    check_limits(tol=tol, max_steps=max_steps)
     n = payoff.shape[0]
 
     def residual(log_policy: FloatArray) -> FloatArray:
         e = log_policy - log_reference - payoff @ np.exp(log_policy) / tau
         return np.asarray(e - e.mean())
 
-    # magnetic mirror steps contract for step = tau/L^2, where L is half the range of the payoff
+    # magnetic mirror steps contract for step = tau/L^2, L half the range of the payoff (0 where all responses tie)
     half = max(0.5 * float(np.ptp(payoff)), 1e-300)
-    step = min(tau / half**2, 1e12)
+    step = min(tau / half / half, 1e12, 1e12 / tau)
     kappa, length = step * tau / (1.0 + step * tau), step / (1.0 + step * tau)
     log_policy = log_reference
     e = residual(log_policy)

@@ -129,6 +129,9 @@ def test_the_point_is_basic() -> None:
         ({"at_most": ([[1.0, 2.0]], [1.0, 2.0])}, "at_most: matrix of shape"),
         ({"equal": ([[1.0, np.nan]], [1.0])}, "equal: entries must be finite"),
         ({"lower": np.nan}, "NaN is not a bound"),
+        ({"tol": np.nan}, "tol: nan"),
+        ({"tol": -1.0}, "tol: -1.0"),
+        ({"tol": "a"}, "tol: 'a'"),
     ],
 )
 def test_bad_input(arguments: dict[str, object], message: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mdplab.laws import FiniteLaw
 from mdplab.models import RewardProcess
 from mdplab.operators.distributional import backup_laws
-from mdplab.solution import Status
+from mdplab.solution import ConvergenceWarning, Status
 from mdplab.solvers.distributional_dp import distributional_evaluation, longest_path
 from mdplab.wasserstein import sup_wasserstein, wasserstein_with_error
 
@@ -167,12 +167,32 @@ def test_zero_steps() -> None:
         ({"order": 3}, "order"),
         ({"order": np.inf}, "order"),
         ({"tol": 0.0}, "tol"),
-        ({"max_atoms": 10}, "backup 4 would create 16 atoms in state 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         distributional_evaluation(mixing(), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("steps", [None, 6])
+def test_the_cap_on_atoms_keeps_what_was_reached(steps: int | None) -> None:
+    with pytest.warns(
+        ConvergenceWarning, match="backup 4 would create 16 atoms in state 0, more than max_atoms = 10"
+    ):
+        found = distributional_evaluation(mixing(), steps, max_atoms=10)
+    assert found.status is Status.MAX_STEPS
+    assert found.steps == found.residuals.size == 3
+    assert found.laws == distributional_evaluation(mixing(), 3).laws
+    far = distributional_evaluation(mixing(), 13)
+    distance = sup_wasserstein(found.laws, far.laws, 1)
+    assert 0.0 < distance <= found.certificate.bound + far.certificate.bound < 1.0
+
+
+def test_the_cap_at_the_first_backup_leaves_the_start_without_a_bound() -> None:
+    with pytest.warns(ConvergenceWarning, match="the laws of 0 backups"):
+        found = distributional_evaluation(mixing(), max_atoms=1)
+    assert found.laws == (FiniteLaw.dirac(0.0),) * 2
+    assert np.isinf(found.certificate.bound)
 
 
 def test_undiscounted_cycles_need_a_number_of_steps() -> None:

@@ -264,3 +264,36 @@ def test_unavailable_actions() -> None:
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dual_v(m2(), DATA, **{"divergence": "kl", "strength": 1.0, **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"tol": -1.0}, "tol: -1.0"), ({"tol": np.nan}, "tol: nan"), ({"max_steps": 1.5}, "max_steps: 1.5")],
+)
+def test_tolerance_and_steps_are_checked(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dual_v(m2(), DATA, divergence="kl", strength=0.1, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", [1e20, 1e-12])
+def test_total_variation_in_other_units(scale: float) -> None:
+    """The objective is homogeneous in the rewards and the strength."""
+    plain = dual_v(m2(), DATA, divergence="total-variation", strength=0.3)
+    scaled = dual_v(
+        m2().replace(reward=scale * m2().reward), DATA, divergence="total-variation", strength=0.3 * scale
+    )
+    assert scaled.status is Status.CONVERGED
+    assert scaled.certificate.bound <= 1e-11 * scale
+    assert scaled.objective / scale == pytest.approx(plain.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["kl", "chi-square", "total-variation"])
+@pytest.mark.parametrize("gap", [1e-10, 1e-12, 1e-15])
+def test_discounts_near_one_never_break_the_certificate(name: str, gap: float) -> None:
+    found = dual_v(
+        MDP(m2().transition, m2().reward, 1.0 - gap, [0.5, 0.5]), DATA, divergence=name, strength=0.3
+    )
+    assert found.certificate.bound >= 0.0
+    assert np.isfinite(found.certificate.bound) or found.status is Status.UNCERTIFIED
+    assert np.isfinite(found.certificate.bound) or not found.status.ok
+    assert not found.lower > found.upper

@@ -144,6 +144,24 @@ def test_several_fixed_points_are_not_certified() -> None:
     assert solution.certificate.bound == np.inf
 
 
+@pytest.mark.parametrize("payoff", [0.5, 0.0, 1e-310])
+@pytest.mark.parametrize("temperature", [1e-2, 1.0, 1e200])
+@pytest.mark.parametrize("n", [1, 3])
+def test_exact_ties_and_single_responses_leave_the_reference(
+    payoff: float, temperature: float, n: int
+) -> None:
+    reference = np.array([1.0]) if n == 1 else MU
+    solution = regularised_nash(np.full((n, n), payoff), reference, temperature=temperature)
+    assert solution.status is Status.CONVERGED
+    assert np.abs(solution.policy - reference).sum() <= solution.certificate.bound <= 1e-12
+    assert solution.value == pytest.approx(payoff, rel=1e-14, abs=1e-320)
+
+
+def test_payoffs_whose_square_overflows() -> None:
+    solution = regularised_nash(1e200 * P3, MU, temperature=3e199)
+    np.testing.assert_allclose(solution.policy, regularised_nash(P3, MU, temperature=0.3).policy, atol=1e-13)
+
+
 def test_nash_md_path() -> None:
     star = regularised_nash(P3, MU, temperature=0.3)
     run = nash_md(P3, MU, temperature=0.3, steps=5, schedule=0.5)
@@ -189,6 +207,9 @@ def test_nash_md_on_rock_paper_scissors() -> None:
         (lambda: regularised_nash(P3, MU, temperature=0.0), "temperature"),
         (lambda: nash_md(P3, MU, temperature=0.3, steps=1, schedule=4.0), "schedule"),
         (lambda: matrix_game(np.array([[np.nan]])), "game"),
+        (lambda: matrix_game(np.eye(2), tol=-1.0), "tol: -1.0"),
+        (lambda: regularised_nash(P3, MU, temperature=0.3, tol=np.nan), "tol: nan"),
+        (lambda: regularised_nash(P3, MU, temperature=0.3, max_steps=1.5), "max_steps: 1.5"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_arguments(call: object, message: str) -> None:
