@@ -347,6 +347,12 @@ class Claim:
             if a.carried_by not in {*names, HARMLESS, DEFINITIONAL}
         ]
         found += [
+            f"assumption {a.name} is carried by {a.carried_by!r}, which does not drop it: declare drops={a.name!r}"
+            for a in self.assumptions
+            for control in self.controls
+            if control.name == a.carried_by and control.drops != a.name
+        ]
+        found += [
             f"control {control.name!r} drops {control.drops}, which the claim does not assume"
             for control in self.controls
             if control.drops and control.drops not in assumed

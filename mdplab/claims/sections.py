@@ -14,6 +14,7 @@ from mdplab.claims.check import as_expected
 from mdplab.claims.citations import Reference
 from mdplab.claims.markup import markdown, markdown_line
 from mdplab.claims.numerals import numeral, pretty
+from mdplab.claims.part import Part
 
 __all__ = ["ClaimText", "section"]
 
@@ -219,12 +220,13 @@ def _listed(routes: list[str]) -> tuple[str, str, list[str]]:
 
 
 def _certified(part: Mapping[str, Any]) -> str:
+    """Where the part was checked exactly, or its own reason why it cannot be; empty where neither is declared."""
     certified = part.get("certified")
     if isinstance(certified, Mapping):
         return f"exactly, on {certified.get('instances')} of {certified.get('of')} instances, to {certified.get('to')}"
     exact = part.get("exact")
     reason = exact.get("reason") if isinstance(exact, Mapping) else exact
-    return f"no: {reason}" if reason else ""
+    return f"no: {reason}" if reason and reason != Part.exact else ""
 
 
 def _control(control: Mapping[str, Any]) -> dict[str, Any]:

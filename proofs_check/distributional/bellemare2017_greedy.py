@@ -285,7 +285,8 @@ def optimistic_distance_after(case: Switch) -> Side:
 after_part.control("epsilon above one", kind="assumption", drops="A1", instance=Switch(1.5, 0.9))
 after_part.control(
     "the action of the larger best outcome is taken",
-    kind="mutation",
+    kind="assumption",
+    drops="A2",
     instance=UNIT,
     left=optimistic_distance_after,
 )

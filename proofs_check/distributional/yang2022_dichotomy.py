@@ -190,7 +190,7 @@ def arms_in_closed_form(arms: TwoArms, *, bayes: bool = True) -> Side:
 
 
 def requested_returns(task: ConditioningTask) -> Side:
-    """Mean return of the trajectories with return z, for every achievable z."""
+    """The return z itself, as the mean over the trajectories that have it, for every achievable z."""
     return Side([task.given(z) @ task.trajectories.returns for z in task.returns], enumeration_error(task))
 
 
@@ -216,7 +216,7 @@ RCSL = Claim(
     $$\pi_z(\text{arm } 0) = \frac{\beta_0 p}{\beta_0 p + 1 - \beta_0}, \qquad
       V(\pi_z) = 1 - (1 - p)\, \pi_z(\text{arm } 0).$$
 
-    (ii) If outcomes and start are deterministic, $V(\pi_z) = \mathbb{E}[R | z]$ for every achievable $z$.
+    (ii) If outcomes and start are deterministic, $V(\pi_z) = z$ for every achievable $z$.
     """,
     assumptions=(
         Assumption(
@@ -250,7 +250,7 @@ arms_part = RCSL.part(
 )
 consistent_part = RCSL.part(
     "(ii)",
-    r"deterministic outcomes: $V(\pi_z) = \mathbb{E}[R | z]$ for every achievable $z$",
+    r"deterministic outcomes: $V(\pi_z) = z$ for every achievable $z$",
     Equal(obtained_returns, requested_returns),
     resolution=1e-11,
     reason=FINITE_SUM,

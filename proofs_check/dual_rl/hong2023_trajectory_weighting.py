@@ -251,7 +251,8 @@ WEIGHTING = Claim(
     (iii) $\frac{d}{d(1/\eta)} J(\pi_w)\big|_0 = \mathbb{E}_{s_0} \operatorname{Var}(G \mid s_0)$;
 
     (iv) $0 \le \mathbb{E}_{s_0} \max_{\tau \ni s_0} G - J(\pi_w) \le \eta\, \mathbb{E}_{s_0} \log\frac{1}{p(\tau^*|s_0)}$
-    with $\tau^*$ a best trajectory from $s_0$: the return tends to the best one as $\eta \to 0$.
+    with $\tau^*$ a best trajectory from $s_0$, both over the trajectories of positive probability under $\pi_b$: the return
+    tends to the best one of these as $\eta \to 0$.
     """,
     assumptions=(
         Assumption("A1", "deterministic transitions", "a risky action", lambda task: task.deterministic),
@@ -364,7 +365,9 @@ identity.control(
     drops="A2",
     instance=two_step_task("first order"),
 )
-identity.control("one policy for all stages", kind="mutation", instance=TWO_STEPS, left=one_policy)
+identity.control(
+    "one policy for all stages", kind="assumption", drops="A3", instance=TWO_STEPS, left=one_policy
+)
 slope.control(
     "the variance over all initial states", kind="mutation", instance=TWO_STEPS, right=whole_variance
 )
@@ -392,5 +395,5 @@ def _(axes: Any) -> None:
         ax.legend(fontsize="small")
     axes[0].axhline(best_paths(TWO_STEPS)[0], color="0.2", linewidth=0.8)
     axes[0].annotate(
-        "best return", (2.6, best_paths(TWO_STEPS)[0]), xytext=(0, -12), textcoords="offset points"
+        "best return", (0.1, best_paths(TWO_STEPS)[0]), xytext=(0, -4), textcoords="offset points", va="top"
     )

@@ -128,8 +128,8 @@ LP = Claim(
     $$\min\{(1-\gamma)\mu_0^\top V : BV \ge R\} = \max\{\langle d, R\rangle : B^\top d = (1-\gamma)\mu_0,\ d \ge 0\}
       = J^*,$$
     the optimal normalised return. With $\mu_0 > 0$ (b) the only minimiser is $V^*$, (c)
-    $d(s,a)\,(BV)(s,a) = d(s,a)\,R(s,a)$ for all pairs at the optima $V$ and $d$, and (d) a basic optimal $d$ has exactly
-    one positive action in each state, the optimal one.
+    $d(s,a)\,(BV)(s,a) = d(s,a)\,R(s,a)$ for all pairs at all optimal $V$ and $d$, and (d) a basic optimal $d$ has exactly
+    one positive action in each state, an optimal one.
     """,
     assumptions=(
         Assumption(
@@ -170,7 +170,7 @@ slackness = LP.part(
 )
 support = LP.part(
     "(d)",
-    "a basic optimal $d$ is positive exactly at the optimal action of each state",
+    "a basic optimal $d$ is positive at exactly one action of each state, an optimal one (here the only one)",
     Equal(played, optimal_action),
     resolution=0.5,
     reason="a support is exact, or undecided where a mass is within its rounding",

@@ -39,10 +39,16 @@ def advantages(task: AlignmentTask, policy_error: float) -> tuple[FloatArray, Fl
     return found, np.array(own) + np.array(carried) + rounding(np.abs(found).max(axis=(1, 2)), 4)
 
 
-def implicit_gradient(task: AlignmentTask, *, policy_error: float = 0.0, frozen: bool = False) -> Side:
+def implicit_gradient(
+    task: AlignmentTask, *, policy_error: float = 0.0, frozen: bool = False, fixed_advantage: bool = False
+) -> Side:
     """Implicit formula: sum of d pi A A_k over tau (1 - gamma), and the explicit derivative of the upper reward."""
     policy, scale = np.exp(task.log_policy()[0]), task.horizon / task.temperature
     found, errors = advantages(task, policy_error)
+    if fixed_advantage:  # of the true reward alone; a sum of advantages, with the sum of their errors
+        coefficients = task.explicit * np.append(task.weights, 0.0)
+        found[-1] += np.tensordot(coefficients, found, 1)
+        errors[-1] += np.abs(coefficients) @ errors
     d = np.asarray(state_occupancy(task.mdp, policy))
     value = np.einsum("s,sa,sa,ksa->k", d, policy, found[-1], found[:-1]) * scale
     explicit = np.array([task.mdp.start_law() @ x.value for x in task.evaluations[:-1]])
@@ -56,13 +62,13 @@ def implicit_gradient(task: AlignmentTask, *, policy_error: float = 0.0, frozen:
     return Side(value, error + task.explicit * np.array(returns) + rounding(value, 8))
 
 
-def implicit(task: AlignmentTask, frozen: bool = False) -> Side:
+def implicit(task: AlignmentTask, **changes: bool) -> Side:
     """Implicit differentiation: (Q_k - V_k)/tau for the log-policy, and the formula for the gradient."""
     policy_error = task.log_policy()[1]
     found, errors = advantages(task, policy_error)
     scores = found[:-1] / task.temperature
     score_errors = np.broadcast_to(errors[:-1, None, None] / task.temperature, scores.shape)
-    gradient = implicit_gradient(task, policy_error=policy_error, frozen=frozen)
+    gradient = implicit_gradient(task, policy_error=policy_error, **changes)
     return Side(np.append(scores, gradient.value), np.append(score_errors, gradient.error))
 
 
@@ -206,21 +212,23 @@ PARL = Claim(
     statement=r"""
     Lower level: the reward is $R_\nu = \Psi\nu$, and $\pi_\nu$ is the soft-optimal policy at temperature $\tau$, the
     maximiser of $J_{\mathrm{low}}(\theta, \nu) = E_{\pi_\theta}\sum_t \gamma^t (R_\nu - \tau\log\pi_\theta)(s_t, a_t)$.
-    Upper level: $G(\nu) = J_{R^\dagger}(\pi_\nu)$ for a true reward $R^\dagger$. Let $\dot Q_k$, $\dot V_k$, $\dot A_k$ be
-    the unregularised values and advantage of $\pi_\nu$ for the reward $\Psi_{\cdot\cdot k}$, and $A^\dagger$ its advantage
-    for $R^\dagger$.
+    Upper level: $G(\nu) = J_U(\pi_\nu)$, the unregularised discounted return for the reward $U = R^\dagger - c R_\nu$: a
+    true reward $R^\dagger$, for $c \ne 0$ less a multiple of the lower one. Let $\dot Q_k$, $\dot V_k$, $\dot A_k$ be the
+    unregularised values and advantage of $\pi_\nu$ for the reward $\Psi_{\cdot\cdot k}$, and $A_U$ its advantage for $U$.
 
     (i) $\partial_{\nu_k} \log\pi_\nu = (\dot Q_k - \dot V_k)/\tau$, hence
-    $$\partial_k G = \frac{1}{\tau(1-\gamma)} \sum_{s,a} d^{\pi_\nu}(s)\, \pi_\nu(a|s)\, A^\dagger(s,a)\, \dot A_k(s,a).$$
-    An upper reward $R^\dagger - c R_\nu$ that depends on $\nu$ itself adds $-c\,J_{\Psi_k}(\pi_\nu)$; this term alone, with
-    the law of the trajectories frozen, is not the derivative.
+    $$\partial_k G = \frac{1}{\tau(1-\gamma)} \sum_{s,a} d^{\pi_\nu}(s)\, \pi_\nu(a|s)\, A_U(s,a)\, \dot A_k(s,a)
+      - c\, J_{\Psi_{\cdot\cdot k}}(\pi_\nu).$$
+    The last term is the derivative of $U$ itself. For $c \ne 0$ it alone, with the law of the trajectories frozen, is not
+    the derivative of $G$, nor may $A_U$ be the advantage for $R^\dagger$.
 
     (ii) The Hessian of $J_{\mathrm{low}}$ in the logits at $\pi_\nu$ is $-\frac{\tau}{1-\gamma} F$ with the blocks
     $F_s = d(s)(\mathrm{diag}\,\pi_s - \pi_s\pi_s^\top)$.
 
     (iii) The gradient of (i) equals the bilevel formula $-(\partial^2_{\theta\nu} J_{\mathrm{low}})^\top
-    (\partial^2_\theta J_{\mathrm{low}})^{+}\, \nabla_\theta J_{R^\dagger}$ with the pseudo-inverse, $\theta$ having one gauge
-    direction in each state.
+    (\partial^2_\theta J_{\mathrm{low}})^{+}\, \nabla_\theta J_U - c\, J_\Psi(\pi_\nu)$ with the pseudo-inverse, $\theta$
+    having one gauge direction in each state; $\nabla_\theta J_U$ is taken at fixed $\nu$, and $J_\Psi$ is the vector of the
+    $J_{\Psi_{\cdot\cdot k}}$.
     """,
     assumptions=(
         Assumption(
@@ -299,6 +307,20 @@ implicit_part.control(
     right=partial(implicit, frozen=True),
     specified="-3.1089813694 -1.1645041743 -1.6565527357 -1.7294342846 -1.5108261621 -2.7947165324 1.3795470848",
     measure=both_gradients,
+)
+implicit_part.control(
+    "the advantage for the true reward alone, with the explicit term",
+    kind="mutation",
+    instance=MISMATCH,
+    right=partial(implicit, fixed_advantage=True),
+    specified="-3.1090 -1.1645 -1.6566 -3.0542 -1.0270 -0.8664",
+    measure=lambda outcome: both_gradients(outcome)[:-1],
+)
+bilevel_part.control(
+    "the implicit formula with the advantage for the true reward alone",
+    kind="mutation",
+    instance=MISMATCH,
+    right=partial(implicit_gradient, fixed_advantage=True),
 )
 implicit_part.control(
     "the formula after one lower-level iteration",

@@ -1,8 +1,8 @@
 r"""Robust DPO (Ray Chowdhury et al. 2024): a loss that is unbiased under label flips, and what that costs.
 
 Flips with a known probability ``eps`` are undone by a loss with a negative weight on the opposite label.  Its curvature
-is the clean one; the variance of its score is inflated by a term of order ``1/(1 - 2 eps)^2``, and so is the limit of
-``n`` times the suboptimality of the fitted policy.  Label smoothing has positive weights and removes nothing.
+is the clean one; the variance of its score is inflated by a term of order ``1/(1 - 2 eps)^2``, and so is the limiting
+mean of ``n`` times the suboptimality of the fitted policy.  Label smoothing has positive weights and removes nothing.
 """
 
 from __future__ import annotations
@@ -89,10 +89,14 @@ RDPO = Claim(
     provenance="as in the paper",
     theorem="unbiasedness and the scale 1/(1 - 2 eps) as in the paper; exact variance and limit are our formalisation",
     statement=r"""
-    Let $\ell(h) = \log(1 + e^{-h})$, let labels be flipped with probability $\varepsilon < 1/2$, and let
+    Let $\ell(h) = \log(1 + e^{-h})$, let labels be flipped with probability $0 \le \varepsilon < 1/2$, and let
     $$\hat\ell_\varepsilon(h) = \frac{(1-\varepsilon)\ell(h) - \varepsilon\ell(-h)}{1-2\varepsilon}$$
-    be evaluated in the direction of the observed label. With $p$ the clean winning probability and
-    $q = (1-\varepsilon)p + \varepsilon(1-p)$:
+    be evaluated in the direction of the observed label. Let $p$ be the clean winning probability of the first response of
+    a pair and $q = (1-\varepsilon)p + \varepsilon(1-p)$. For (d) and (e) let finitely many responses have rewards $r^*$
+    and a reference policy $\pi_{\mathrm{ref}} > 0$, let $\beta > 0$, $J(\pi) = E_\pi r^* -
+    \beta\,\mathrm{KL}(\pi\|\pi_{\mathrm{ref}})$, with the maximiser $\pi^* \propto \pi_{\mathrm{ref}} e^{r^*/\beta}$; pairs
+    $i \ne j$ are drawn uniformly, $p = \sigma(r^*_i - r^*_j)$, and a policy has the margin $h = \beta
+    \log\frac{\pi(i)}{\pi_{\mathrm{ref}}(i)} - \beta \log\frac{\pi(j)}{\pi_{\mathrm{ref}}(j)}$.
 
     (a) $(1-\varepsilon)\hat\ell_\varepsilon(h) + \varepsilon\hat\ell_\varepsilon(-h) = \ell(h)$.
 
@@ -102,17 +106,19 @@ RDPO = Claim(
     $E\tilde z = p$ and $\mathrm{Var}\,\tilde z = \frac{q(1-q)}{(1-2\varepsilon)^2} = p(1-p) +
     \frac{\varepsilon(1-\varepsilon)}{(1-2\varepsilon)^2}$.
 
-    (d) On a Bradley-Terry bandit the population minimiser of $\hat\ell_\varepsilon$ on noisy labels is
-    $\pi^* \propto \pi_{\mathrm{ref}} e^{r^*/\beta}$; those of the plain loss and of the smoothed loss
-    $(1-\varepsilon)\ell(h) + \varepsilon\ell(-h)$ are not.
+    (d) The population minimiser of $\hat\ell_\varepsilon$ on noisy labels is $\pi^*$; for $\varepsilon > 0$ and $r^*$ not
+    constant, those of the plain loss and of the smoothed loss $(1-\varepsilon)\ell(h) + \varepsilon\ell(-h)$ are not.
 
-    (e) For $\pi_\theta \propto \pi_{\mathrm{ref}} e^{X\theta}$ with $r^* = \beta X\theta^*$ and $n$ labelled pairs, uniform
-    over the ordered pairs $i \ne j$, the minimiser $\hat\pi$ in this class satisfies
-    $$n\,E[J(\pi^*) - J(\hat\pi)] \to \frac\beta2\,\mathrm{tr}(F H^{-1} G_\varepsilon H^{-1}),$$
+    (e) Let $\pi_\theta \propto \pi_{\mathrm{ref}} e^{X\theta}$ with features $X_i \in \mathbb{R}^d$ and $r^* =
+    \beta X\theta^*$. On $n$ labelled pairs the loss has a minimiser $\hat\pi$ in this class with a probability that tends to
+    1 (where $\varepsilon > 0$ the loss of one pair is not bounded below), and as $n \to \infty$ the law of
+    $n\,(J(\pi^*) - J(\hat\pi))$ tends to that of a quadratic form of a Gaussian vector, with the mean
+    $$L(\varepsilon) = \frac\beta2\,\mathrm{tr}(F H^{-1} G_\varepsilon H^{-1}),$$
     $F$ the Fisher information of $\pi_{\theta^*}$, $H = E[p(1-p)xx^\top]$, $G_\varepsilon = E[\mathrm{Var}(\tilde z)
-    xx^\top]$, $x = \beta(X_i - X_j)$. The limit times $(1-2\varepsilon)^2$ lies between its value at $\varepsilon = 0$
-    and $\frac\beta8\,\mathrm{tr}(F H^{-1} E[xx^\top] H^{-1})$: the gap scales as $\frac{1}{(1-2\varepsilon)^2}\cdot
-    \frac1n$, while $\frac{1}{1-2\varepsilon}\sqrt{d/n}$ is the scale of the error of the parameters.
+    xx^\top]$, $x = \beta(X_i - X_j)$. Checked is this mean, by the matrices and by the derivatives of the fit and of $J$
+    (delta method), not the limit in $n$. $(1-2\varepsilon)^2 L(\varepsilon)$ lies between $L(0)$ and
+    $\frac\beta8\,\mathrm{tr}(F H^{-1} E[xx^\top] H^{-1})$: the gap scales as $\frac{1}{(1-2\varepsilon)^2}\cdot\frac1n$,
+    while $\frac{1}{1-2\varepsilon}\sqrt{d/n}$ is the scale of the error of the parameters.
     """,
     assumptions=(
         Assumption(
@@ -183,7 +189,7 @@ recovery_part = RDPO.part(
 for name, loss, route in (("plain", "plain", plain_policy), ("smoothing", "smoothed", smoothed_policy)):
     RDPO.part(
         f"(d, {name})",
-        rf"the {loss} loss on noisy labels does not recover $\pi^*$",
+        rf"the {loss} loss on noisy labels does not recover $\pi^*$ (checked on one bandit)",
         Separates(route, optimal_policy, margin=0.1),
         resolution=1e-9,
         reason="certified error of the fit",
@@ -193,7 +199,7 @@ for name, loss, route in (("plain", "plain", plain_policy), ("smoothing", "smoot
     )
 limit_part = RDPO.part(
     "(e)",
-    r"the limit of $n$ times the suboptimality is $\frac\beta2\,\mathrm{tr}(F H^{-1} G_\varepsilon H^{-1})$",
+    r"by the delta method the mean is $L(\varepsilon) = \frac\beta2\,\mathrm{tr}(F H^{-1} G_\varepsilon H^{-1})$",
     Equal(matrix_limit, influence_limit),
     resolution=lambda task: 1e-9 * (1 + np.asarray(matrix_limit(task).value)),
     reason="solves with H: relative 1e-9",
@@ -203,7 +209,7 @@ limit_part = RDPO.part(
 )
 square_part = RDPO.part(
     "(e, square)",
-    r"the limit times $(1-2\varepsilon)^2$ lies between the clean limit and that of label variance $1/4$",
+    r"$(1-2\varepsilon)^2 L(\varepsilon)$ lies between $L(0)$ and the formula with label variance $1/4$",
     AtMost(lower_scaled, upper_scaled),
     resolution=lambda task: 1e-9 * (1 + np.asarray(upper_scaled(task).value)),
     reason="solves with H: relative 1e-9",
@@ -319,8 +325,8 @@ RDPO.reading(
     "linear-inflation",
     title="The suboptimality at n labels grows as 1/(1 - 2 eps)",
     statement=r"""
-    The gap scales as $\frac{1}{1-2\varepsilon}$: the limit of $n\,E[J(\pi^*) - J(\hat\pi)]$ times $(1-2\varepsilon)$ stays
-    below $\frac\beta8\,\mathrm{tr}(F H^{-1} E[xx^\top] H^{-1})$ for every $\varepsilon < 1/2$. (It takes the square:
+    The gap scales as $\frac{1}{1-2\varepsilon}$: the mean $L(\varepsilon)$ of (e) times $(1-2\varepsilon)$ stays below
+    $\frac\beta8\,\mathrm{tr}(F H^{-1} E[xx^\top] H^{-1})$ for every $\varepsilon < 1/2$. (It takes the square:
     $\frac{1}{1-2\varepsilon}$ is the scale of the error of the parameters, and the gap is quadratic in it.)
     """,
     relation=AtMost(linearly_scaled, quarter_variance),
@@ -355,8 +361,8 @@ RDPO.reading(
 
 
 @RDPO.figure(
-    "Left: limit of n times the suboptimality of robust DPO against the flip probability, with the clean limit times "
-    "powers of 1/(1 - 2 eps): it follows the square. Right: policies fitted to the population of noisy labels of a "
+    "Left: mean of the limit law of n times the suboptimality of robust DPO against the flip probability, with its clean "
+    "value times powers of 1/(1 - 2 eps): it follows the square. Right: policies fitted to the population of noisy labels of a "
     "bandit with flip probability .2; the robust loss recovers the optimum, label smoothing is farther off than the "
     "plain loss.",
     panels=2,
@@ -365,11 +371,11 @@ def _(axes: Any) -> None:
     flips = np.linspace(0.0, 0.49, 99)
     limit = np.asarray(matrix_limit(replace(LINEAR, flips=flips)).value)
     left, right = axes
-    left.semilogy(flips, limit, color="C0", label="limit")
+    left.semilogy(flips, limit, color="C0", label=r"$L(\varepsilon)$")
     for power, dashes in ((2, "dashed"), (1, "dotted")):
-        label = rf"clean limit $\times (1 - 2\varepsilon)^{{-{power}}}$"
+        label = rf"$L(0)\,(1 - 2\varepsilon)^{{-{power}}}$"
         left.semilogy(flips, limit[0] / (1 - 2 * flips) ** power, color="C1", linestyle=dashes, label=label)
-    left.set(xlabel=r"flip probability $\varepsilon$", ylabel=r"limit of $n \times$ suboptimality")
+    left.set(xlabel=r"flip probability $\varepsilon$", ylabel=r"limiting mean of $n \times$ suboptimality")
     left.legend(loc="upper left")
     routes = (
         ("optimal", optimal_policy),

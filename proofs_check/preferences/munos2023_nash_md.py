@@ -334,8 +334,10 @@ NASH_MD.reading(
     "constant-step",
     title="With a constant step Nash-MD converges to the regularised Nash policy",
     statement=r"""
-    For a constant step $0 < \eta \le 1/\tau$ the iterates of Nash-MD converge to $\pi^*$. (They converge to another
-    policy, at a distance of the order of $\eta$: the payoff is taken against the mixture, not against the policy.)
+    For every preference matrix and every constant step $0 < \eta \le 1/\tau$ the iterates of Nash-MD converge to $\pi^*$.
+    (On this instance, $\tau = 0.3$ and $\eta = 0.5$, they converge to another policy: the payoff is taken against the
+    mixture, not against the policy. They converge to $\pi^*$ where $P$ is constant; where $\tau$ is small they need not
+    converge.)
     """,
     relation=Equal(constant_step_limit, nash_policy),
     counterexamples=(FROM_REFERENCE,),
@@ -352,7 +354,7 @@ NASH_MD.reading(
 
 @NASH_MD.figure(
     "KL divergence of Nash-MD to the regularised Nash policy of a cyclic game of three responses. Left: the decreasing "
-    "schedule, with its two bounds. Right: constant steps end on a plateau, at a policy that is not the Nash policy; the "
+    "schedule, with its two bounds. Right: on this game constant steps end on a plateau, at a policy that is not the Nash policy; the "
     "decreasing schedule (dashed) passes below each of them.",
     panels=2,
 )

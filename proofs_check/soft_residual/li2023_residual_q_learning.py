@@ -245,13 +245,25 @@ optimal_policy.control(
     specified="0.1361932721",
 )
 optimal_policy.control(
-    "a uniform prior in the place of the optimal one", kind="mutation", instance=T3, left=uniform_prior
+    "a uniform prior in the place of the optimal one",
+    kind="assumption",
+    drops="A1",
+    instance=T3,
+    left=uniform_prior,
 )
 optimal_policy.control(
-    "a prior of another discount", kind="mutation", instance=T3, left=prior_of_another_discount
+    "a prior of another discount",
+    kind="assumption",
+    drops="A3",
+    instance=T3,
+    left=prior_of_another_discount,
 )
 optimal_policy.control(
-    "a prior of another kernel", kind="mutation", instance=T3, left=prior_of_another_kernel
+    "a prior of another kernel",
+    kind="assumption",
+    drops="A2",
+    instance=T3,
+    left=prior_of_another_kernel,
 )
 
 

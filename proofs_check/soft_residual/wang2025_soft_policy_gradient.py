@@ -241,7 +241,7 @@ SOFT_PG = Claim(
             DEFINITIONAL,
             lambda t: bool(np.isfinite(t.logits).all()),
         ),
-        Assumption("A2", "exact $Q$, no truncation", "the entropy of the current state alone"),
+        Assumption("A2", "exact $Q$, with all later entropies", "the entropy of the current state alone"),
     ),
     instance_family=soft_gradient_task,
     witnesses=(T3, ONE_WAY),
@@ -319,7 +319,8 @@ def first_column_and_error(outcome: Outcome) -> FloatArray:
 
 occupancy_form.control(
     "the entropy of the current state alone",
-    kind="mutation",
+    kind="assumption",
+    drops="A2",
     instance=T3,
     right=entropy_of_the_current_state,
     specified="0.6937380357 0.1180558555 -0.7437851291 0.0068489795",
@@ -366,8 +367,8 @@ def ascend(gradient: Callable[[SoftGradientTask], Side], start: tuple[float, flo
 
 @SOFT_PG.figure(
     "Ascent of the logits from three starts (dots) in a model of two equal states where staying pays, over level sets of the "
-    "soft return (darker is higher). The right gradient ends (squares) at the optimum. Without the entropy of later states "
-    "the two states are told apart although they are alike; without that of the current step the policy turns "
+    "soft return (darker is higher). The right gradient ends (squares) at the optimum. (a) Without the entropy of later "
+    "states the two states are told apart although they are alike; (b) without that of the current step the policy turns "
     "deterministic."
 )
 def _(ax: Any) -> None:

@@ -163,8 +163,9 @@ TILT = Claim(
     marginals $q_t$ let $J(\mu, Q) = \sum_x q_T(x) r(x) - \mathrm{KL}(Q \| P)$, a divergence of path laws. With $V_T = r$,
     $$V_t(x) = \log \sum_{x'} P_t(x, x')\, e^{V_{t+1}(x')}, \qquad \log Z = \log \sum_x \nu(x)\, e^{V_0(x)}:$$
 
-    (a) the unique maximiser of $J$ is $\mu^*(x) = \nu(x) e^{V_0(x)} / Z$, $Q^*_t(x, x') = P_t(x, x')
-    e^{V_{t+1}(x') - V_t(x)}$, and its value is $\log Z$;
+    (a) a maximiser of $J$ is $\mu^*(x) = \nu(x) e^{V_0(x)} / Z$, $Q^*_t(x, x') = P_t(x, x')
+    e^{V_{t+1}(x') - V_t(x)}$, with the value $\log Z$; it is unique as a path law (kernels at states that are never reached
+    are free);
 
     (b) its path law is $p(x_{0:T})\, p(y|x_T)^\kappa / Z$, so that $q^*_T(x) \propto p_T(x)\, p(y|x)^\kappa$;
 
@@ -204,7 +205,7 @@ LOG_SPACE = "rounding of at most five steps in log space; below 1e-9 relative pl
 
 controls_part = TILT.part(
     "(a)",
-    r"start, kernels and value of the maximiser of $J$; that there is no other is (c)",
+    r"start, kernels and value of the maximiser of $J$; that no other path law attains it is (c)",
     Equal(controls_by_recursion, controls_by_enumeration),
     resolution=within(controls_by_enumeration),
     reason=LOG_SPACE,
@@ -366,7 +367,7 @@ path_part.control(
 @TILT.figure(
     "Law of the last state of the three-state chain: uncontrolled (grey, black lines), tilted, and under controls of the "
     "same form with two plausible values in the place of the exact ones. The tilt is what the optimal controls sample; "
-    "both surrogates put too much mass on the likeliest state."
+    "both surrogates put too much mass on state 2, where $p(y|x)$ is largest."
 )
 def _(ax: Any) -> None:
     series: tuple[tuple[str, Values], ...] = (

@@ -270,6 +270,23 @@ def test_a_dropped_assumption_must_be_false_on_its_instance() -> None:
     assert "drops A7, which the claim does not assume" in check(claim)["message"]
 
 
+def test_the_control_that_carries_an_assumption_must_drop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def carried(by: str) -> Claim:
+        monkeypatch.setattr(registry, "_claims", {})
+        return small_claim(
+            assumptions=(Assumption("A1", "$a, b \\ge 0$", by, lambda i: i.a >= 0 and i.b >= 0),)
+        )
+
+    claim = carried("a sign")
+    assert "'a sign', which does not drop it" in check(claim)["message"]
+    claim = carried("the sum")
+    assert "'the sum', which is no control" in check(claim)["message"]
+    claim.parts[0].control(
+        "the sum", kind="assumption", drops="A1", instance=Pair(-1.0, 2.0), right=square_of_sum
+    )
+    assert claim.problems() == []
+
+
 def test_controls_that_change_nothing_are_refused() -> None:
     part = small_claim().parts[0]
     with pytest.raises(ValueError, match="changes nothing"):

@@ -465,6 +465,27 @@ def test_numbers_alone_without_texts() -> None:
     assert "left route" in page.text
 
 
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({}, ""),
+        ({"exact": "a fitted slope"}, "Certified no: a fitted slope"),
+        (
+            {"certified": {"instances": 3, "of": 4, "to": "1e-30"}},
+            "Certified exactly, on 3 of 4 instances, to 1e-30",
+        ),
+    ],
+)
+def test_exact_checks_are_spoken_of_only_where_something_is_declared(
+    changed: dict[str, Any], line: str
+) -> None:
+    run = sample_run()
+    run["records"] = [record("one", parts=[part("(i)", **changed)])]
+    text = render(run).text
+    assert ("Certified" in text) == bool(line)
+    assert line in text
+
+
 def test_no_records() -> None:
     run = sample_run()
     run["records"] = []
