@@ -9,8 +9,9 @@ theorem that proves it.  Each kind of result (control, evaluation, game, program
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,10 @@ class Status(Enum):
         "rounding keeps the bound above the tolerance: the certificate says what was reached; raise tol or lower "
         "the discount"
     )
-    UNCERTIFIED = "no error bound is known for this result: check it by another route (mdplab.verify)"
+    UNCERTIFIED = (
+        "no error bound is known for this result: compare it with another method, or other tolerances and starts "
+        "(mdplab.verify recomputes only results that carry bounds)"
+    )
     INFEASIBLE = "the constraints admit no point: relax a constraint or restore a missing action"
     UNBOUNDED = "the objective has no finite optimum: check signs and missing constraints"
     NOT_ATTAINED = "the optimal value is a limit that no point attains: ask for reachability or coverage"
@@ -101,3 +105,39 @@ class Solution:
     certificate: Certificate
     steps: int = 0
     residuals: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        """Arrays become read-only views: a certificate speaks of the numbers as they were computed."""
+        content = self.__dict__
+        for name, entry in content.items():
+            if type(entry) is np.ndarray and entry.flags.writeable:
+                view = entry.view()
+                view.flags.writeable = False
+                content[name] = view
+
+    def __init_subclass__(cls) -> None:
+        """The short repr for every kind: ``dataclass`` does not replace one that is there."""
+        super().__init_subclass__()
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Solution.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """Status, bound and small fields; arrays by their shapes."""
+        bound = f"{self.certificate.quantity} <= {self.certificate.bound:.3g}"
+        shown = [f"status={self.status.name}", f"certificate=<{bound}>"]
+        for item in fields(self):
+            if item.repr and item.name not in ("status", "certificate"):
+                shown.append(f"{item.name}={_short(getattr(self, item.name))}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _short(entry: Any) -> str:
+    """An entry of a repr: arrays and collections by their sizes."""
+    if isinstance(entry, np.ndarray) and entry.ndim:
+        return f"<{entry.dtype} {entry.shape}>"
+    if isinstance(entry, float):
+        return f"{entry:.6g}"
+    if isinstance(entry, list | tuple | dict | set | frozenset) and len(entry) > 4:
+        return f"<{type(entry).__name__} of {len(entry)}>"
+    text = repr(entry)
+    return text if len(text) <= 80 else f"<{type(entry).__name__}>"

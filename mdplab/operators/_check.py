@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,35 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import Array
 from mdplab.models._validate import COMPUTED_ROWS, first, place
+from mdplab.models.policy import Policy
 
 
 def numeric(name: str, x: ArrayLike) -> Array:
-    """``x`` as an array of float64, or of complex128 if it is complex."""
+    """``x`` as an array of float64, or of complex128 if it is complex.
+
+    A ``log_*`` argument takes the log-probabilities of a :class:`Policy` and refuses a table of probabilities.
+    """
+    if "log_" in name and "(" not in name:
+        return _logarithms(name, x)
+    return _numbers(name, x)
+
+
+def _logarithms(name: str, x: ArrayLike | Policy) -> Array:
+    """Log-weights; where every row is non-negative and sums to one, probabilities were meant to be logarithms."""
+    if isinstance(x, Policy):
+        return x.log_probability
+    array = _numbers(name, x)
+    if array.ndim and array.shape[-1] > 1 and array.size:
+        real = array.real
+        # An honest row of this kind is possible (0, 1), a whole table of them is a table of probabilities.
+        if (real >= 0).all() and (np.abs(real.sum(axis=-1) - 1.0) <= COMPUTED_ROWS).all():
+            raise ValueError(
+                f"{name} has rows of non-negative entries with sum 1: these are probabilities; expected their logarithms"
+            )
+    return array
+
+
+def _numbers(name: str, x: ArrayLike) -> Array:
     array = np.asarray(x)
     if array.dtype == np.float64 or array.dtype == np.complex128:
         return array
@@ -45,9 +72,40 @@ def temperature(value: Any, name: str = "temperature") -> Array:
     return array
 
 
-def number(name: str, value: float, low: float, high: float) -> None:
+def non_negative(name: str, value: Any, *, positive: bool = False) -> None:
+    """A finite real number, at least 0 or above it."""
+    if isinstance(value, float) and 0.0 < value < math.inf:  # the common case, quickly
+        return
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        wrong = True
+    else:
+        wrong = not math.isfinite(value) or value < 0 or (positive and value == 0)
+    if wrong:
+        kind = "positive and finite" if positive else "a non-negative finite number"
+        raise ValueError(f"{name} must be {kind}; got {value!r}")
+
+
+def count(name: str, value: Any, low: int = 1) -> None:
+    """An integer of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise ValueError(f"{name} must be an integer of at least {low}; got {value!r}")
+
+
+def model(mdp: Any, kind: type, other: str = "") -> None:
+    """A model of the class ``kind``; ``other`` is a hint for those who brought another kind."""
+    if not isinstance(mdp, kind):
+        name, found = (f"{'an' if k.__name__[0] in 'AEIOM' else 'a'} {k.__name__}" for k in (kind, type(mdp)))
+        hint = f"; {other}" if other else ""
+        raise TypeError(f"expected {name}, got {'None' if mdp is None else found}{hint}")
+
+
+def number(name: str, value: Any, low: float, high: float) -> None:
     """A finite number of the closed interval from ``low`` to ``high``."""
-    if not low <= value <= high or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value!r}")
+    if not (math.isfinite(value) and low <= float(value) <= high):
         raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value}")
 
 

@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
+from mdplab.operators import _check
 from mdplab.operators.tilt import log_sum_exp, log_tilt
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.discounted import UNIT
-from mdplab.solvers.stage_inputs import stage_bonus, stage_mask
+from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_mask
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, soft_stage_errors, stage_arrays
 
 __all__ = ["HorizonSolution", "backward_induction", "evaluate_stages_array"]
@@ -141,10 +142,9 @@ def backward_induction(
     ----------
     .. [1] M. L. Puterman, *Markov Decision Processes*, 1994, section 4.5.
     """
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
-    if not (math.isfinite(tol) and tol >= 0):
-        raise ValueError(f"tol must be a non-negative number; got {tol}")
+    _check.non_negative("temperature", temperature)
+    _check.non_negative("tol", tol)
+    finite_horizon(mdp)
     horizon, states, actions = mdp.horizon, mdp.n_states, mdp.n_actions
     shape = (horizon, states, actions)
     mask = stage_mask(available, shape)

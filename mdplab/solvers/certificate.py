@@ -43,7 +43,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._kernels import enclosures as formulas
-from mdplab._typing import FloatArray
+from mdplab._typing import BoolArray, FloatArray
 from mdplab.solvers.discounted import UNIT, DiscountedArrays
 
 __all__ = [
@@ -194,7 +194,9 @@ def soft_rounding(
     unlikely actions with huge bonuses do not spoil the bound.
 
     The exponents add :math:`2u|z_a|` relative error each, averaged at most :math:`2u\log A`; exponential and
-    logarithm are taken to be good to 4 units; the sum has ``A`` terms.  In one pass (``streamed``) a term is rescaled
+    logarithm are taken to be good to 4 units; the sum has ``A`` terms.  An entry that is more than :math:`100\tau`
+    below the largest, whatever the errors of both, is left out: its weight is below :math:`e^{-100}`, which is nothing
+    against the other terms.  In one pass (``streamed``) a term is rescaled
     at most ``A`` times, five units each.
 
     Parameters
@@ -216,13 +218,71 @@ def soft_rounding(
         Bound on the error of ``backup`` in the sup norm.
     """
     inside = bonus > -np.inf
-    largest_q = float(np.abs(q[inside]).max())
     largest_b = float(np.abs(bonus[inside]).max())
+    largest_q = float(np.abs(q[inside]).max())
+    if lookahead + UNIT * (2 * largest_b + largest_q) > 0.005 * temperature:
+        inside = _near(inside, *_entries(lookahead, q, bonus, inside), temperature)
+        largest_b, largest_q = float(np.abs(bonus[inside]).max()), float(np.abs(q[inside]).max())
     size = float(np.abs(backup).max())
     per_action = 7 if streamed else 1
     return float(
         formulas.soft_error(lookahead, largest_q, largest_b, size, temperature, bonus.shape[1], per_action)
     )
+
+
+def _entries(
+    lookahead: float, q: FloatArray, bonus: FloatArray, inside: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Summands ``q + bonus`` (0 outside) and their errors."""
+    extra = np.where(inside, bonus, 0.0)
+    y = np.where(inside, q + extra, 0.0)
+    return y, np.where(inside, lookahead + (UNIT * np.abs(extra) + UNIT * np.abs(y)), 0.0)
+
+
+def _near(inside: BoolArray, y: FloatArray, entry: FloatArray, temperature: float) -> BoolArray:
+    """Entries whose weight is not proven to be below ``exp(-100)`` of the largest of the row."""
+    high = np.where(inside, y + _SAFETY * entry, -np.inf)
+    low = np.where(inside, y - _SAFETY * entry, -np.inf)
+    near: BoolArray = inside & (high >= low.max(axis=-1, keepdims=True) - 100 * temperature)
+    return near
+
+
+def probability_error(log_policy: FloatArray, rounding: FloatArray) -> float:
+    """Largest error of the exponentials of log-probabilities.
+
+    Parameters
+    ----------
+    log_policy : ndarray (..., A)
+        Computed log-probabilities, at most 0.
+    rounding : ndarray (..., A)
+        Their errors; may be huge where the probability is next to nothing.
+
+    Returns
+    -------
+    float
+        ``max p (e^r - 1)``, without the rounding of the exponential.
+    """
+    small = np.exp(log_policy) * np.expm1(np.minimum(rounding, 1.0))
+    return float(np.where(rounding <= 1.0, small, np.exp(np.minimum(log_policy + rounding, 0.0))).max())
+
+
+def divergence_error(log_policy: FloatArray, rounding: FloatArray) -> float:
+    """Divergence per action between computed and exact softmax, of second order in the errors.
+
+    Parameters
+    ----------
+    log_policy : ndarray (..., A)
+        Computed log-probabilities.
+    rounding : ndarray (..., A)
+        Their errors.
+
+    Returns
+    -------
+    float
+        ``max p r^2``; a probability of zero costs nothing.
+    """
+    rows = np.exp(log_policy)
+    return float((rows * np.where(rows > 0, rounding, 0.0) ** 2).max())
 
 
 def log_policy_rounding(
@@ -250,16 +310,14 @@ def log_policy_rounding(
         The bounds; 0 at excluded actions, whose ``-inf`` is exact.
     """
     inside = log_policy > -np.inf
-    with np.errstate(invalid="ignore"):  # -inf bonuses are replaced below
-        y = np.where(inside, q + bonus, 0.0)
-        entry = np.where(inside, lookahead + UNIT * (np.abs(np.where(inside, bonus, 0.0)) + np.abs(y)), 0.0)
+    y, entry = _entries(lookahead, q, bonus, inside)
     logs = np.where(inside, log_policy, 0.0)
-    worst = entry.max(axis=-1, keepdims=True)
+    worst = np.where(_near(inside, y, entry, temperature), entry, 0.0).max(axis=-1, keepdims=True)
     average = (np.exp(log_policy) * entry).sum(axis=-1, keepdims=True)
     common = np.where(worst <= 0.005 * temperature, average, worst)
     actions = bonus.shape[-1]
     # |exponent| <= |log p| + log A; quotient 2u of it, final subtraction u |log p|, log-sum as in soft_rounding.
-    own = UNIT * (4 * np.abs(logs) + 11 * math.log(actions) + actions + 10)
+    own = 4 * UNIT * np.abs(logs) + UNIT * (11 * math.log(actions) + actions + 10)
     error = _SAFETY * _SAFETY * ((entry + common) / temperature + own)
     return np.where(inside, error, 0.0)
 

@@ -30,8 +30,10 @@ from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.certificate import (
     THEOREM,
     Enclosure,
+    divergence_error,
     log_policy_rounding,
     lookahead_rounding,
+    probability_error,
 )
 from mdplab.solvers.discounted import UNIT, DiscountedArrays
 
@@ -75,6 +77,8 @@ class ControlSolution(Solution):
         The reward that was optimised.
     iterates : ndarray (n, S, A) or None
         Action values before every sweep, where the solver was asked to keep them.
+    residual : bool
+        Whether ``reward`` is an add-on (:func:`mdplab.solvers.residual_q_learning`), not the reward of the model.
     method, rule : str
         From :func:`mdplab.solve`: the solver that answered and the rule that chose it; empty otherwise.
     """
@@ -96,6 +100,7 @@ class ControlSolution(Solution):
     iterates: FloatArray | None = None
     method: str = ""
     rule: str = ""
+    residual: bool = False
 
     def candidates(self, tol: float | None = None) -> BoolArray:
         """Actions within a tolerance of the state's best action value.
@@ -285,6 +290,7 @@ def soft_solution(
     steps: int,
     residuals: FloatArray,
     iterates: FloatArray | None = None,
+    residual: bool = False,
 ) -> ControlSolution:
     """Solution of a soft control problem from a relative value.
 
@@ -308,6 +314,8 @@ def soft_solution(
         Half-spans of the residuals.
     iterates : ndarray (n, S, A), optional
         Kept action values.
+    residual : bool, default False
+        Whether the reward is an add-on, not the model's.
 
     Returns
     -------
@@ -320,8 +328,8 @@ def soft_solution(
     rounding = log_policy_rounding(lookahead, q, bonus, log_policy, temperature)
     spread = row_spread(arrays, found) / temperature
     # exp of a logarithm that errs by e is off by p (e^e - 1) and by four roundings.
-    probability_rounding = float((policy * np.expm1(rounding)).max()) * 1.01 + 8 * UNIT
-    divergence = 1.01 * bonus.shape[1] * float((policy * rounding**2).max())
+    probability_rounding = probability_error(log_policy, rounding) * 1.01 + 8 * UNIT
+    divergence = 1.01 * bonus.shape[1] * divergence_error(log_policy, rounding)
     loss = (
         (2 * (found.half_span + found.slack) + temperature * divergence) / found.gap
         if found.gap > 0
@@ -336,5 +344,6 @@ def soft_solution(
         temperature=temperature,
         bonus=bonus,
         iterates=iterates,
+        residual=residual,
         **_shared(arrays, found, q, lookahead, status, steps, residuals),
     )

@@ -7,7 +7,6 @@ for maxima, ``-inf`` in the bonus for log-sum-exps.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
-from mdplab._typing import BoolArray, FloatArray
+from mdplab._typing import Array, BoolArray, FloatArray
+from mdplab.models._validate import first, place
+from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.solution import ConvergenceWarning, Status
 
 __all__ = [
+    "HEADROOM",
     "UNIT",
     "Callback",
     "DiscountedArrays",
@@ -34,6 +36,9 @@ __all__ = [
 
 UNIT = 2.0**-53
 """Largest relative error of one rounded operation of doubles."""
+
+HEADROOM = 2.0**1000
+"""Values up to here leave room for sums and products of errors."""
 
 Callback = Callable[[int, FloatArray, FloatArray], Any]
 """``callback(steps so far, lower, upper)``; a true answer ends the run with the bounds reached."""
@@ -142,9 +147,13 @@ def discounted_arrays(
 
     Raises
     ------
+    TypeError
+        If the model is of another kind.
     ValueError
-        If ``reward`` has another shape or is not finite on available pairs, or a state has no action.
+        If ``reward`` has another shape, is not finite on available pairs or so large that values overflow, if a state
+        has no action, or if the transition holds NaN (the caller's arrays are not copied and may have changed).
     """
+    _need_discounted(mdp)
     states, actions = mdp.n_states, mdp.n_actions
     available = np.ones((states, actions), dtype=bool) if mdp.available is None else np.asarray(mdp.available)
     if mdp.available is not None and not available.any(axis=1).all():
@@ -152,13 +161,15 @@ def discounted_arrays(
     rewards = mdp.reward if reward is None else _check.shaped(name, reward, (states, actions), "(S, A)")
     if np.iscomplexobj(rewards):
         raise ValueError(f"{name} must be real")
-    if reward is not None and not np.isfinite(rewards).all():
+    if not np.isfinite(rewards).all():
         bad = ~np.isfinite(rewards) & available
         if bad.any():
             state, action = (int(i) for i in np.argwhere(bad)[0])
+            name = "reward" if reward is None else name
             raise ValueError(
                 f"{name} is {rewards[state, action]} at state {state}, action {action}; expected finite"
             )
+    _refuse_overflow("reward" if reward is None else name, rewards, available, mdp.discount)
     if mdp.available is not None:
         rewards = np.where(available, rewards, 0.0)
     rewards = np.ascontiguousarray(rewards, dtype=float)
@@ -179,6 +190,7 @@ def discounted_arrays(
             backups.row_statistics_dense(matrix, available.ravel(), statistics)
         else:
             statistics[1] = states
+    _refuse_nan(matrix.data if mdp.is_sparse else matrix)
     successors = int(statistics[1])
     # The doubled sum is itself wrong by at most (k u)^2 relative; the sum of shared masses by S u.
     deviation = float(statistics[0]) * (1 + 4 * UNIT) + 2 * (successors * UNIT) ** 2
@@ -199,6 +211,31 @@ def discounted_arrays(
         min(1.0, overlap),
         0.0 if mdp.exact is None else UNIT,
     )
+
+
+def _need_discounted(mdp: Any) -> None:
+    _check.model(mdp, MDP, "use backward_induction" if isinstance(mdp, FiniteHorizonMDP) else "")
+
+
+def _refuse_overflow(name: str, rewards: Array, available: BoolArray, discount: float) -> None:
+    """Values reach ``max|R| / (1 - discount)``, and errors are computed from sums of a few of them."""
+    largest = float(np.abs(np.where(available, rewards, 0.0)).max())
+    if largest > HEADROOM * (1.0 - discount):
+        state, action = first(available & (np.abs(rewards) == largest))
+        raise ValueError(
+            f"{place(name, (state, action))} is {float(rewards[state, action])!r}: at discount {discount} values would "
+            "overflow; rescale the reward"
+        )
+
+
+def _refuse_nan(entries: FloatArray) -> None:
+    """The model checked its kernel, but owns no copy of it."""
+    if not np.isfinite(entries.sum()):
+        where = first(~np.isfinite(entries))
+        shown = place("transition as (S*A, S)" if entries.ndim == 2 else "transition.data", where)
+        raise ValueError(
+            f"{shown} is {float(entries[where])}: the array was changed after the model was made"
+        )
 
 
 def _unsigned(indices: Any) -> Any:
@@ -239,7 +276,10 @@ def log_bonus(
     if (values == np.inf).any():
         where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
         raise ValueError(f"{name} is inf at {where}; expected the logarithm of a weight")
-    bonus = np.where(arrays.available, weight * values, -np.inf)
+    with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
+        bonus = np.where(arrays.available, weight * values, -np.inf)
+    if (bonus == np.inf).any():
+        raise ValueError(f"{place(name, first(bonus == np.inf))} times {weight} overflows")
     empty = ~(bonus > -np.inf).any(axis=1)
     if empty.any():
         raise ValueError(f"{name}: state {int(np.argmax(empty))} gives no weight to any available action")
@@ -263,12 +303,10 @@ def check_controls(tol: float, max_steps: int, temperature: float | None = None)
     ValueError
         Naming the argument.
     """
-    if not (math.isfinite(tol) and tol >= 0):
-        raise ValueError(f"tol must be a non-negative number; got {tol}")
-    if max_steps < 1:
-        raise ValueError(f"max_steps must be at least 1; got {max_steps}")
-    if temperature is not None and not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature must be positive and finite; got {temperature}")
+    _check.non_negative("tol", tol)
+    _check.count("max_steps", max_steps)
+    if temperature is not None:
+        _check.non_negative("temperature", temperature, positive=True)
 
 
 def warn_max_steps(solver: str, status: Status, steps: int, bound: float, tol: float) -> None:

@@ -14,7 +14,6 @@ evaluation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -130,10 +129,8 @@ def mirror_descent(
        Operations Research 70, 2022.
     .. [3] M. Tomar et al., "Mirror descent policy optimization", ICLR 2022.
     """
-    if steps < 0:
-        raise ValueError(f"steps must be non-negative; got {steps}")
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.count("steps", steps, 0)
+    _check.non_negative("temperature", temperature)
     arrays = discounted_arrays(mdp)
     bonus = log_bonus(arrays, log_reference if temperature > 0 else None, temperature)
     # A full memory loss (step * temperature = 1) forgets the zeros of the policy: the magnet must hold the mask.

@@ -287,8 +287,11 @@ def policy_cost(
     reference = nothing
     if log_reference is not None:
         reference = np.asarray(_check.shaped("log_reference", log_reference, policy.shape, "(S, A)"))
-        if np.iscomplexobj(reference) or (reference == np.inf).any():
-            raise ValueError("log_reference must be real and below inf")
+        if np.iscomplexobj(reference):
+            raise ValueError("log_reference must be real")
+        if (reference == np.inf).any():
+            where = tuple(int(i) for i in np.argwhere(reference == np.inf)[0])
+            raise ValueError(f"log_reference is inf at {where}; expected the logarithm of a weight")
         outside = taken & (reference == -np.inf)
         if outside.any():
             state, action = (int(i) for i in np.argwhere(outside)[0])
@@ -342,8 +345,7 @@ def policy_evaluation(
     .. [2] N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, chapter 12 (refinement).
     """
     check_controls(tol, 1)
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.non_negative("temperature", temperature)
     arrays = discounted_arrays(mdp)
     rows = _check.policy(mdp, policy)
     if np.iscomplexobj(rows):

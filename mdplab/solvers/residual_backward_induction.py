@@ -18,8 +18,6 @@ The log-sum-exps are plain sums, shared with no soft solver: backward induction 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -28,7 +26,7 @@ from mdplab.operators import _check
 from mdplab.solution import Certificate, Status
 from mdplab.solvers.backward_induction import HorizonSolution
 from mdplab.solvers.discounted import UNIT, check_controls
-from mdplab.solvers.stage_inputs import stage_bonus, stage_mask, stage_rows
+from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_mask, stage_rows
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, soft_stage_errors, stage_arrays
 
 __all__ = ["residual_backward_induction"]
@@ -83,8 +81,8 @@ def residual_backward_induction(
     .. [1] C. Li et al., "Residual Q-learning: offline and online policy customization without value", NeurIPS 2023.
     """
     check_controls(tol, 1, temperature)
-    if not (math.isfinite(prior_weight) and prior_weight >= 0):
-        raise ValueError(f"prior_weight must be non-negative and finite; got {prior_weight}")
+    _check.non_negative("prior_weight", prior_weight)
+    finite_horizon(mdp)
     horizon, states = mdp.horizon, mdp.n_states
     reward = stage_rows("residual_reward", residual_reward, mdp)
     mask = stage_mask(available, (horizon, states, mdp.n_actions))

@@ -12,8 +12,6 @@ route to that statement.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -85,8 +83,7 @@ def residual_q_learning(
     .. [1] C. Li et al., "Residual Q-learning: offline and online policy customization without value", NeurIPS 2023.
     """
     check_controls(tol, max_steps, temperature)
-    if not (math.isfinite(prior_weight) and prior_weight >= 0):
-        raise ValueError(f"prior_weight must be non-negative and finite; got {prior_weight}")
+    _check.non_negative("prior_weight", prior_weight)
     arrays = discounted_arrays(mdp, residual_reward, "residual_reward")
     bonus = log_bonus(arrays, log_prior, prior_weight, "log_prior")
     q = np.zeros(arrays.reward.shape)
@@ -142,4 +139,5 @@ def residual_q_learning(
         steps=steps,
         residuals=end.residuals,
         iterates=np.array(iterates) if keep_iterates else None,
+        residual=True,
     )

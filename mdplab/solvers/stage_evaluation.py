@@ -10,7 +10,6 @@ count of rounding (:mod:`mdplab.solvers.stages`).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
-from mdplab.solvers.stage_inputs import stage_bonus, stage_cost, stage_rows
+from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_rows
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, evaluate_stages, stage_arrays
 
 __all__ = ["StageEvaluation", "stage_evaluation"]
@@ -103,8 +102,8 @@ def stage_evaluation(
     .. [1] M. L. Puterman, *Markov Decision Processes*, 1994, section 4.2.
     """
     check_controls(tol, 1)
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.non_negative("temperature", temperature)
+    finite_horizon(mdp)
     rows = stage_rows("policy", policy, mdp)
     _check.laws("policy", rows, "(stage, state)")
     bonus = stage_bonus(log_reference, temperature, np.ones(rows.shape, dtype=bool))

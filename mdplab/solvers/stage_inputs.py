@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
+from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.solvers.discounted import UNIT
 
-__all__ = ["stage_bonus", "stage_cost", "stage_mask", "stage_rows"]
+__all__ = ["finite_horizon", "stage_bonus", "stage_cost", "stage_mask", "stage_rows"]
 
 
 def stage_rows(
@@ -54,6 +57,22 @@ def stage_rows(
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(f"{name} is {array[where]} at stage, state, action {where}; expected finite")
     return array
+
+
+def finite_horizon(mdp: Any) -> None:
+    """Check the kind of a model.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+        The model.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind.
+    """
+    _check.model(mdp, FiniteHorizonMDP, "use solve" if isinstance(mdp, MDP) else "")
 
 
 def stage_mask(available: ArrayLike | None, shape: tuple[int, int, int]) -> BoolArray:
@@ -114,7 +133,9 @@ def stage_bonus(
     """
     if logs is None or weight == 0:
         return np.where(mask, 0.0, -np.inf)
-    values = np.asarray(logs, dtype=float)
+    values = _check.numeric(name, logs)
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} must be real")
     shape = mask.shape
     if values.shape not in (shape, shape[1:]):
         raise ValueError(
@@ -122,8 +143,13 @@ def stage_bonus(
         )
     values = _check.shaped(name, np.broadcast_to(values, shape), shape, "(H, S, A)")
     if (values == np.inf).any():
-        raise ValueError(f"{name} is inf somewhere; expected logarithms of weights")
-    bonus = np.where(mask, weight * values, -np.inf)
+        where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
+        raise ValueError(f"{name} is inf at stage, state, action {where}; expected the logarithm of a weight")
+    with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
+        bonus = np.where(mask, weight * values, -np.inf)
+    if (bonus == np.inf).any():
+        where = tuple(int(i) for i in np.argwhere(bonus == np.inf)[0])
+        raise ValueError(f"{name} times {weight} overflows at stage, state, action {where}")
     empty = ~(bonus > -np.inf).any(axis=2)
     if empty.any():
         stage, state = (int(i) for i in np.argwhere(empty)[0])

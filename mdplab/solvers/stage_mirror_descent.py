@@ -14,7 +14,6 @@ error of their evaluation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,7 @@ from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.discounted import UNIT
-from mdplab.solvers.stage_inputs import stage_bonus, stage_cost, stage_mask, stage_rows
+from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_mask, stage_rows
 from mdplab.solvers.stages import STAGE_THEOREM, evaluate_stages, stage_arrays
 from mdplab.solvers.step_rules import StepRule
 
@@ -130,10 +129,9 @@ def stage_mirror_descent(
     .. [2] E. Johnson et al., "Optimal convergence rate for exact policy mirror descent in discounted Markov decision
        processes", NeurIPS 2023.
     """
-    if steps < 0:
-        raise ValueError(f"steps must be non-negative; got {steps}")
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.count("steps", steps, 0)
+    _check.non_negative("temperature", temperature)
+    finite_horizon(mdp)
     shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
     mask = stage_mask(available, shape)
     arrays = stage_arrays(mdp, mask)

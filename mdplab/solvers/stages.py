@@ -14,8 +14,14 @@ import numpy as np
 from mdplab._kernels import backups
 from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
-from mdplab.solvers.certificate import evaluation_rounding, log_policy_rounding, soft_rounding
-from mdplab.solvers.discounted import UNIT
+from mdplab.solvers.certificate import (
+    divergence_error,
+    evaluation_rounding,
+    log_policy_rounding,
+    probability_error,
+    soft_rounding,
+)
+from mdplab.solvers.discounted import HEADROOM, UNIT
 
 __all__ = [
     "STAGE_THEOREM",
@@ -121,9 +127,21 @@ def stage_arrays(
     -------
     StageArrays
         With the statistics of the rows.
+
+    Raises
+    ------
+    ValueError
+        If rewards are so large that values overflow, or not finite.
     """
     shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
     mask = np.ones(shape, dtype=bool) if available is None else available
+    own = mdp.reward if reward is None else reward
+    largest = shape[0] * float(np.abs(own).max()) + float(np.abs(mdp.terminal).max())
+    if not largest <= HEADROOM:
+        raise ValueError(
+            f"reward and terminal: values of {shape[0]} stages may reach {largest:.3g}, expected at most {HEADROOM:.3g}; "
+            "rescale the reward"
+        )
     deviations, successors, statistics = np.empty(shape[0]), np.empty(shape[0]), np.zeros(3)
     for h in range(shape[0]):
         if h == 0 or mdp.transition.ndim == 4 or (mask[h] != mask[h - 1]).any():
@@ -166,10 +184,9 @@ def soft_stage_errors(
     """
     error = soft_rounding(lookahead, stage, bonus, value, temperature) + inherited
     rounding = log_policy_rounding(lookahead, stage, bonus, log_policy, temperature)
-    rows = np.exp(log_policy)
-    probability = 0.5 * inherited / temperature + 1.01 * float((rows * np.expm1(rounding)).max()) + 8 * UNIT
+    probability = 0.5 * inherited / temperature + 1.01 * probability_error(log_policy, rounding) + 8 * UNIT
     logs = 2 * inherited / temperature + float(rounding.max())
-    defect = 1.01 * temperature * bonus.shape[-1] * float((rows * rounding**2).max())
+    defect = 1.01 * temperature * bonus.shape[-1] * divergence_error(log_policy, rounding)
     return error * (1 + 8 * UNIT), probability, logs, defect
 
 

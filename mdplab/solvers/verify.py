@@ -9,7 +9,10 @@ the kernels and no refinement with the solvers:
   of it.
 * The residual of ``value`` must be within ``backward_error``.
 * The returned policy is evaluated in the same way and must not lose more than ``suboptimality``.
-* ``policy`` is the exponential of ``log_policy`` and its rows are laws.
+* ``policy`` is the exponential of ``log_policy`` and its rows are laws; ``q``, ``policy`` and ``log_policy`` lie within
+  their errors of those of the fixed point.
+* The reward that was optimised is the model's own, but for solutions that declare an add-on reward (``residual``, or a
+  ``reward`` of their own in finite horizons), and excluded actions are those of the model.
 
 Where ``longdouble`` is no wider than ``double`` the checks allow for double rounding.
 """
@@ -26,12 +29,9 @@ import scipy.sparse.linalg
 from scipy import sparse
 
 from mdplab._typing import Array, FloatArray
-from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
-from mdplab.solution import Solution
-from mdplab.solvers.backward_induction import HorizonSolution
+from mdplab.solution import Solution, Status
 from mdplab.solvers.control import ControlSolution
-from mdplab.solvers.mirror_descent import MirrorDescentSolution
 from mdplab.solvers.policy_evaluation import EvaluationSolution
 
 __all__ = ["Check", "Verification", "verify"]
@@ -110,6 +110,8 @@ def verify(model: Any, solution: Solution) -> Verification:
     ------
     TypeError
         If the kind of the solution is unknown or the model is not of the kind that it belongs to.
+    ValueError
+        If the model has another number of states, actions or stages.
     """
     return _verify(solution, model)
 
@@ -156,6 +158,81 @@ def _room(mdp: Any, *magnitudes: Any) -> float:
     count = transition.nnz if not isinstance(transition, np.ndarray) else transition.shape[-1]
     largest = max(float(np.abs(m[np.isfinite(m)]).max(initial=0.0)) for m in map(np.asarray, magnitudes))
     return float(4 * _EPS * (count + 4 * mdp.n_actions + 64) * largest)
+
+
+_ENDS = (Status.CONVERGED, Status.PRECISION_LIMIT, Status.MAX_STEPS, Status.INTERRUPTED)
+
+
+def _need_shape(solution: Solution, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise ValueError(
+            f"the {type(solution).__name__} has tables of shape {found}, the model {expected}: another model was solved"
+        )
+
+
+def _status_check(solution: Solution) -> Check:
+    return Check("status is one of solved problems", float(solution.status not in _ENDS), 0.0)
+
+
+def _distance(first: Array, second: Array) -> float:
+    """Largest difference where either is finite; equal infinities agree."""
+    with np.errstate(invalid="ignore"):
+        return float(np.where(first == second, 0, np.abs(first - second)).max())
+
+
+def _input_checks(solution: ControlSolution, mdp: MDP) -> list[Check]:
+    """The problem that was solved is that of the model."""
+    admitted = np.ones(mdp.reward.shape, dtype=bool) if mdp.available is None else mdp.available
+    checks = [_status_check(solution)]
+    if not solution.residual:
+        found = _distance(solution.reward[admitted], mdp.reward[admitted])
+        checks.append(Check("reward is the model's", found, 0.0))
+    if solution.bonus is not None:
+        lost = float((solution.bonus[~admitted] > -np.inf).any())
+        checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    taken = float(solution.policy[~admitted].max(initial=0.0))
+    checks.append(Check("policy takes available actions", taken, 0.0))
+    return checks
+
+
+def _q_check(q: FloatArray, exact: Array, available: Array | None, allowed: float) -> Check:
+    """Action values on admitted pairs; ``-inf`` elsewhere."""
+    expected = exact if available is None else np.where(available, exact, -np.inf)
+    return Check("q within q_error", _distance(q, expected), allowed)
+
+
+def _softmax_checks(
+    solution: Any, q: Array, bonus: FloatArray | None, available: Array | None, error: float
+) -> list[Check]:
+    """Policy and log-policy against those of the exact action values, which err by ``error``."""
+    if bonus is None:
+        # Where the best action is not decided by the recomputed values either, nothing can be said.
+        values = q if available is None else np.where(available, q, -np.inf)
+        best = values.argmax(axis=-1)[..., np.newaxis] == np.arange(q.shape[-1])
+        decided = values.max(axis=-1) - np.where(best, -np.inf, values).max(axis=-1) > 2 * error
+        off = float(np.abs(solution.policy - best)[decided].max(initial=0.0))
+        return [Check("policy within policy_error", off, solution.policy_error)]
+    temperature = _WIDE(solution.temperature)
+    total = q + bonus.astype(_WIDE)
+    exponents = (total - total.max(axis=-1, keepdims=True)) / temperature
+    logs = exponents - np.log(np.exp(exponents).sum(axis=-1, keepdims=True))
+    room = float(2 * error / temperature) + 64 * _EPS
+    rows, log_policy = np.exp(logs), solution.log_policy
+    finite = (log_policy > -np.inf) & (logs > -np.inf)
+    # The finite entries: a logarithm below the doubles is -inf.
+    gap = np.abs(np.where(finite, log_policy, 0.0) - np.where(finite, logs, 0)) - room * np.where(
+        finite, np.abs(logs), 0
+    )
+    lost = float(((log_policy == -np.inf) & (logs > -1e300)).any())
+    return [
+        Check(
+            "policy within policy_error",
+            float(np.abs(solution.policy - rows).max()),
+            solution.policy_error + room,
+        ),
+        Check("log_policy within log_policy_error", float(gap.max()), solution.log_policy_error + room),
+        Check("log_policy is finite inside the reference", lost, 0.0),
+    ]
 
 
 def _policy_checks(policy: FloatArray, log_policy: FloatArray) -> list[Check]:
@@ -229,9 +306,11 @@ def _evaluation(mdp: MDP, reward: FloatArray, policy: Array, cost: Array) -> Ope
 @_verify.register
 def _(solution: ControlSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
+    _need_shape(solution, solution.q.shape, model.reward.shape)
     operator = _optimality(model, solution)
     optimum, error = _fixed_point(model, operator, solution.value)
-    bonus = np.zeros(1) if solution.bonus is None else solution.bonus
+    # Bonuses that leave no weight to an action do not round what matters.
+    bonus = np.zeros(1) if solution.bonus is None else np.where(solution.policy > 0, solution.bonus, 0.0)
     room = _room(model, optimum, solution.reward, bonus, np.full(1, solution.temperature))
     # The policy is the law proportional to its rows; its logarithms are what the rows say.
     policy = solution.policy.astype(_WIDE)
@@ -242,7 +321,11 @@ def _(solution: ControlSolution, model: Any) -> Verification:
         cost = solution.temperature * np.log(np.where(taken, policy, 1)) - np.where(taken, solution.bonus, 0)
     own, own_error = _fixed_point(model, _evaluation(model, solution.reward, policy, cost), solution.value)
     error, own_error = (e + 2 * room / (1.0 - model.discount) for e in (error, own_error))
-    checks = _value_checks(solution, optimum, error, operator, room)
+    checks = _input_checks(solution, model)
+    checks += _value_checks(solution, optimum, error, operator, room)
+    exact = _lookahead(model, solution.reward, optimum)
+    checks.append(_q_check(solution.q, exact, model.available, solution.q_error + error + room))
+    checks += _softmax_checks(solution, exact, solution.bonus, model.available, error + room)
     checks += _policy_checks(solution.policy, solution.log_policy)
     allowed = solution.suboptimality + error + own_error
     checks.append(Check("policy loses at most suboptimality", float((optimum - own).max()), allowed))
@@ -252,6 +335,7 @@ def _(solution: ControlSolution, model: Any) -> Verification:
 @_verify.register
 def _(solution: EvaluationSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
+    _need_shape(solution, solution.q.shape, model.reward.shape)
     policy, cost = solution.policy.astype(_WIDE), solution.cost.astype(_WIDE)
     deviation = float(np.abs(policy.sum(axis=1) - 1).max())
     operator = _evaluation(model, model.reward, policy, cost)
@@ -261,10 +345,15 @@ def _(solution: EvaluationSolution, model: Any) -> Verification:
         solution.cost, solution.temperature
     )
     error += 2 * room / (1.0 - model.discount * (1.0 + deviation))
-    return Verification(
-        "linear solve refined in extended precision",
-        tuple(_value_checks(solution, value, error, operator, room)),
-    )
+    checks = [_status_check(solution), *_value_checks(solution, value, error, operator, room)]
+    exact = _lookahead(model, model.reward, value)
+    checks.append(_q_check(solution.q, exact, model.available, solution.q_error + error + room))
+    if model.available is not None:
+        taken = float(solution.policy[~model.available].max(initial=0.0))
+        checks.append(Check("policy takes available actions", taken, 0.0))
+    if solution.temperature == 0:
+        checks.append(Check("no cost without temperature", float(np.abs(solution.cost).max()), 0.0))
+    return Verification("linear solve refined in extended precision", tuple(checks))
 
 
 def _cost_rounding(cost: FloatArray, temperature: float) -> float:
@@ -288,56 +377,3 @@ def _value_checks(
         Check("fixed point <= upper", float((exact - solution.upper).max()), error),
         Check("residual within backward_error", residual, solution.backward_error + room),
     ]
-
-
-@_verify.register
-def _(solution: HorizonSolution, model: Any) -> Verification:
-    _need(model, FiniteHorizonMDP, solution)
-    checks = [] if solution.bonus is None else _policy_checks(solution.policy, solution.log_policy)
-    last = model.terminal if solution.reward is None else solution.value[-1]
-    checks.append(Check("value of the last stage", float(np.abs(solution.value[-1] - last).max()), 0.0))
-    optimum = own = np.asarray(last, dtype=_WIDE)
-    room = worst = loss = 0.0
-    for h in range(model.horizon - 1, -1, -1):
-        reward = model.stage_reward(h) if solution.reward is None else solution.reward[h]
-        kernel, gain = model.stage_kernel(h).astype(_WIDE), reward.astype(_WIDE)
-        bonus = None if solution.bonus is None else solution.bonus[h]
-        discount = _WIDE(model.discount)
-        q = gain + discount * (kernel * optimum).sum(axis=2)
-        optimum = _aggregate(q, bonus, solution.temperature, solution.available[h])
-        policy = solution.policy[h].astype(_WIDE)
-        entries = gain + discount * (kernel * own).sum(axis=2)
-        if bonus is not None:
-            taken = policy > 0
-            logs = np.where(taken, solution.log_policy[h], 0.0).astype(_WIDE)
-            entries = entries - _WIDE(solution.temperature) * logs + np.where(taken, bonus, 0.0)
-        own = np.where(policy > 0, policy * entries, 0).sum(axis=1)
-        magnitudes = (optimum, gain, np.full(1, solution.temperature)) + (() if bonus is None else (bonus,))
-        room += _room(model, *magnitudes) + 4e-16 * solution.temperature
-        excess = float(np.abs(optimum - solution.value[h]).max()) - float(solution.value_errors[h])
-        worst = max(worst, excess)
-        loss = float((optimum - own).max())
-    checks.append(Check("stage values within value_errors", worst, room))
-    checks.append(Check("policy loses at most suboptimality", loss, solution.suboptimality + 2 * room))
-    return Verification("extended precision: plain recursion of optimum and policy", tuple(checks))
-
-
-@_verify.register
-def _(solution: MirrorDescentSolution, model: Any) -> Verification:
-    _need(model, MDP, solution)
-    checks = []
-    for t, (logs, claimed) in enumerate(zip(solution.log_policies, solution.values, strict=True)):
-        policy = np.exp(logs)
-        taken = policy > 0
-        cost = solution.temperature * np.where(taken, logs, 0.0) - np.where(taken, solution.bonus, 0.0)
-        deviation = float(np.abs(policy.sum(axis=1) - 1).max())
-        operator = _evaluation(model, model.reward, policy.astype(_WIDE), cost.astype(_WIDE))
-        value, error = _fixed_point(model, operator, claimed, deviation)
-        # The logarithms of the rounded policy are off by a few units from those recorded.
-        room = _room(model, value, model.reward, cost) + 4 * _cost_rounding(cost, solution.temperature)
-        error += 2 * room / (1.0 - model.discount * (1.0 + deviation))
-        allowed = float(solution.value_errors[t]) + error
-        checks.append(Check(f"value of the policy at t = {t}", float(np.abs(claimed - value).max()), allowed))
-    return Verification(
-        "every recorded policy by a linear solve refined in extended precision", tuple(checks)
-    )

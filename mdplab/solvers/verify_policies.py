@@ -1,4 +1,4 @@
-"""Verification of recorded paths and of stage evaluations: the kinds beside optima that :func:`verify` knows.
+"""Verification of finite horizons, recorded paths and stage evaluations: the kinds beside optima that :func:`verify` knows.
 
 Values come from a linear solve refined in extended precision or from a plain recursion in extended precision; gradients
 from *forward* sensitivities of the value (the derivative of the policy backup in one logit, solved for all logits at
@@ -14,6 +14,9 @@ import numpy as np
 from mdplab._typing import Array, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
+from mdplab.solution import Solution
+from mdplab.solvers.backward_induction import HorizonSolution
+from mdplab.solvers.mirror_descent import MirrorDescentSolution
 from mdplab.solvers.policy_gradient_ascent import PolicyGradientSolution
 from mdplab.solvers.stage_evaluation import StageEvaluation
 from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution
@@ -22,18 +25,31 @@ from mdplab.solvers.verify import (
     _WIDE,
     Check,
     Verification,
+    _aggregate,
+    _cost_rounding,
     _evaluation,
     _fixed_point,
     _lookahead,
     _need,
+    _need_shape,
     _plain_solve,
+    _policy_checks,
+    _q_check,
     _room,
+    _softmax_checks,
+    _status_check,
     _verify,
 )
 
 __all__ = ["CHECKED_PATHS"]
 
-CHECKED_PATHS = (PolicyGradientSolution, StageEvaluation, StageMirrorDescentSolution)
+CHECKED_PATHS = (
+    HorizonSolution,
+    MirrorDescentSolution,
+    PolicyGradientSolution,
+    StageEvaluation,
+    StageMirrorDescentSolution,
+)
 """The kinds that this module adds to :func:`mdplab.solvers.verify`."""
 
 
@@ -57,6 +73,17 @@ def _stage_values(
     return np.array(values[::-1]), entries, room
 
 
+def _stage_lookahead(model: FiniteHorizonMDP, value: Array) -> Array:
+    """Action values ``(H, S, A)`` of exact stage values."""
+    return np.array(
+        [
+            model.stage_reward(h).astype(_WIDE)
+            + _WIDE(model.discount) * (model.stage_kernel(h).astype(_WIDE) * value[h + 1]).sum(axis=2)
+            for h in range(model.horizon)
+        ]
+    )
+
+
 def _rows(log_policy: FloatArray) -> Array:
     """The recorded policy, its rows divided by their sums in extended precision."""
     policy = np.exp(log_policy).astype(_WIDE)
@@ -64,17 +91,111 @@ def _rows(log_policy: FloatArray) -> Array:
 
 
 @_verify.register
+def _(solution: HorizonSolution, model: Any) -> Verification:
+    _need(model, FiniteHorizonMDP, solution)
+    _need_shape(solution, solution.q.shape, (model.horizon, model.n_states, model.n_actions))
+    last = model.terminal if solution.reward is None else solution.value[-1]
+    checks = [_status_check(solution), *_policy_checks(solution.policy, solution.log_policy)]
+    checks += [
+        Check("value of the last stage", float(np.abs(solution.value[-1] - last).max()), 0.0),
+        _within_bound(solution.value_errors, solution),
+    ]
+    if solution.bonus is not None:
+        lost = float((solution.bonus[~solution.available] > -np.inf).any())
+        checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    optimum = own = np.asarray(last, dtype=_WIDE)
+    room = loss = 0.0
+    errors = solution.value_errors
+    worst = float(np.abs(solution.value[-1] - last).max()) - float(errors[-1])
+    outside = float(np.maximum(solution.lower[-1] - last, last - solution.upper[-1]).max())
+    q = np.empty(solution.q.shape, dtype=_WIDE)
+    for h in range(model.horizon - 1, -1, -1):
+        reward = model.stage_reward(h) if solution.reward is None else solution.reward[h]
+        kernel, gain = model.stage_kernel(h).astype(_WIDE), reward.astype(_WIDE)
+        bonus = None if solution.bonus is None else solution.bonus[h]
+        discount = _WIDE(model.discount)
+        q[h] = gain + discount * (kernel * optimum).sum(axis=2)
+        optimum = _aggregate(q[h], bonus, solution.temperature, solution.available[h])
+        policy = solution.policy[h].astype(_WIDE)
+        entries = gain + discount * (kernel * own).sum(axis=2)
+        magnitudes = [optimum, gain, np.full(1, solution.temperature)]
+        if bonus is not None:
+            taken = policy > 0
+            logs = np.where(taken, solution.log_policy[h], 0.0).astype(_WIDE)
+            entries = entries - _WIDE(solution.temperature) * logs + np.where(taken, bonus, 0.0)
+            magnitudes.append(np.where(taken, bonus, 0.0))
+        own = np.where(policy > 0, policy * entries, 0).sum(axis=1)
+        room += _room(model, *magnitudes) + 4e-16 * solution.temperature
+        worst = max(worst, float(np.abs(optimum - solution.value[h]).max()) - float(errors[h]))
+        beyond = np.maximum(solution.lower[h] - optimum, optimum - solution.upper[h])
+        outside = max(outside, float(beyond.max()))
+        loss = float((optimum - own).max())
+    checks.append(Check("stage values within value_errors", worst, room))
+    checks.append(Check("lower <= values <= upper", outside, room))
+    checks.append(_q_check(solution.q, q, solution.available, solution.q_error + room))
+    checks += _softmax_checks(solution, q, solution.bonus, solution.available, room)
+    checks.append(Check("policy loses at most suboptimality", loss, solution.suboptimality + 2 * room))
+    return Verification("extended precision: plain recursion of optimum and policy", tuple(checks))
+
+
+def _within_bound(errors: FloatArray, solution: Solution) -> Check:
+    return Check("value_errors within certificate.bound", float(errors.max()), solution.certificate.bound)
+
+
+@_verify.register
+def _(solution: MirrorDescentSolution, model: Any) -> Verification:
+    _need(model, MDP, solution)
+    _need_shape(solution, solution.q.shape[1:], model.reward.shape)
+    admitted = np.ones(model.reward.shape, dtype=bool) if model.available is None else model.available
+    checks = [_status_check(solution), _within_bound(solution.value_errors, solution)]
+    lost = float((solution.bonus[~admitted] > -np.inf).any())
+    checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    for t, (logs, claimed) in enumerate(zip(solution.log_policies, solution.values, strict=True)):
+        policy = np.exp(logs)
+        taken = policy > 0
+        cost = solution.temperature * np.where(taken, logs, 0.0) - np.where(taken, solution.bonus, 0.0)
+        deviation = float(np.abs(policy.sum(axis=1) - 1).max())
+        operator = _evaluation(model, model.reward, policy.astype(_WIDE), cost.astype(_WIDE))
+        value, error = _fixed_point(model, operator, claimed, deviation)
+        # The logarithms of the rounded policy are off by a few units from those recorded.
+        room = _room(model, value, model.reward, cost) + 4 * _cost_rounding(cost, solution.temperature)
+        error += 2 * room / (1.0 - model.discount * (1.0 + deviation))
+        allowed = float(solution.value_errors[t]) + error
+        checks.append(Check(f"value of the policy at t = {t}", float(np.abs(claimed - value).max()), allowed))
+        off = np.where(admitted, solution.q[t] - _lookahead(model, model.reward, value), 0)
+        spans = np.where(admitted, off, -np.inf).max(axis=1) - np.where(admitted, off, np.inf).min(axis=1)
+        span = float(solution.q_span_errors[t])
+        level = model.discount * (1.0 + model.row_deviation) * float(solution.value_errors[t])
+        checks += [
+            Check(f"span of the error of q at t = {t}", float(spans.max()), span + 2 * (error + room)),
+            Check(f"q at t = {t}", float(np.abs(off).max()), level + span + error + room),
+        ]
+        checks += _step_checks(solution, t)
+    return Verification(
+        "every recorded policy by a linear solve refined in extended precision", tuple(checks)
+    )
+
+
+def _step_checks(solution: MirrorDescentSolution | StageMirrorDescentSolution, t: int) -> list[Check]:
+    """The log-policies of ``t`` and ``t + 1`` against the definition of the step."""
+    if t >= solution.steps:
+        return []
+    size = 1 + float(np.abs(solution.step_sizes[t]).max())
+    allowed = 1e-12 * size * (1 + _largest(solution.q[t]))
+    return [Check(f"the step from t = {t}", _mirror_defect(solution, t), allowed)]
+
+
+@_verify.register
 def _(solution: StageEvaluation, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
+    _need_shape(solution, solution.q.shape, (model.horizon, model.n_states, model.n_actions))
     value, _, room = _stage_values(model, solution.policy.astype(_WIDE), solution.temperature, solution.bonus)
     excess = np.abs(value - solution.value).max(axis=1) - solution.value_errors
     checks = (
+        _status_check(solution),
         Check("stage values within value_errors", float(excess.max()), room),
-        Check(
-            "value_errors within certificate.bound",
-            float(solution.value_errors.max()),
-            solution.certificate.bound,
-        ),
+        _within_bound(solution.value_errors, solution),
+        _q_check(solution.q, _stage_lookahead(model, value), None, solution.q_error + room),
         Check("lower <= values", float((solution.lower - value).max()), room),
         Check("values <= upper", float((value - solution.upper).max()), room),
     )
@@ -84,17 +205,17 @@ def _(solution: StageEvaluation, model: Any) -> Verification:
 @_verify.register
 def _(solution: StageMirrorDescentSolution, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
-    checks = []
+    _need_shape(solution, solution.q.shape[1:], (model.horizon, model.n_states, model.n_actions))
+    checks = [_status_check(solution), _within_bound(solution.value_errors, solution)]
     for t, logs in enumerate(solution.log_policies):
         value, _, room = _stage_values(model, _rows(logs), solution.temperature, solution.bonus)
         excess = np.abs(value - solution.values[t]).max(axis=1) - solution.value_errors[t]
         checks.append(Check(f"values of the policies at t = {t}", float(excess.max()), room))
-        if t < solution.steps:
-            moved = _mirror_defect(solution, t)
-            size = 1 + float(np.abs(solution.step_sizes[t]).max())
-            checks.append(
-                Check(f"the step from t = {t}", moved, 1e-12 * size * (1 + _largest(solution.q[t])))
-            )
+        exact = _stage_lookahead(model, value)
+        off = np.where(solution.q[t] > -np.inf, solution.q[t] - exact, 0)
+        excess = np.abs(off).max(axis=(1, 2)) - solution.q_errors[t]
+        checks.append(Check(f"action values at t = {t}", float(excess.max()), room))
+        checks += _step_checks(solution, t)
     return Verification("every recorded policy by a plain recursion in extended precision", tuple(checks))
 
 
@@ -103,7 +224,7 @@ def _largest(x: FloatArray) -> float:
     return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
 
 
-def _mirror_defect(solution: StageMirrorDescentSolution, t: int) -> float:
+def _mirror_defect(solution: MirrorDescentSolution | StageMirrorDescentSolution, t: int) -> float:
     """Largest span, over the rows, of what separates a recorded log-policy from the mirror step in its definition."""
     before, after = solution.log_policies[t], solution.log_policies[t + 1]
     step = solution.step_sizes[t][..., np.newaxis]

@@ -110,7 +110,8 @@ def test_stages_share_or_have_their_prior():
     ("options", "message"),
     [
         ({"log_prior": np.zeros((2, 2))}, "log_prior must have"),
-        ({"log_prior": np.full((3, 2), 0.5)}, "at most 0"),
+        ({"log_prior": np.full((3, 2), 0.7)}, "at most 0"),
+        ({"log_prior": np.full((3, 2), 0.5)}, "log_prior has rows .* these are probabilities"),
         ({"prior_weight": np.inf}, "prior_weight must be finite"),
         ({"prior_weight": -1.0, "log_prior": np.array([[0.0, -np.inf]] * 3)}, "needs a positive prior"),
         ({"temperature": -1.0}, "temperature must be positive"),

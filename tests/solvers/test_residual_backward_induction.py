@@ -145,7 +145,7 @@ def test_the_own_reward_is_not_read() -> None:
 
 def test_a_discounted_model_is_no_horizon() -> None:
     assert isinstance(t3(), MDP)
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="expected a FiniteHorizonMDP"):
         residual_backward_induction(t3(), T3_REWARD, np.zeros((3, 2)), **WEIGHTS)  # type: ignore[arg-type]
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mdplab import solvers
-from mdplab.models import MDP
+from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.operators import residual_backup, soft_backup
 from mdplab.solution import ConvergenceWarning, Status
-from mdplab.solvers import ControlSolution, residual_q_learning, soft_policy_iteration, soft_value_iteration
+from mdplab.solvers import (
+    ControlSolution,
+    residual_q_learning,
+    soft_policy_iteration,
+    soft_value_iteration,
+    verify,
+)
 from tests import naive
 from tests.small_models import T3_RESIDUAL_REWARD, T3_REWARD, as_sparse, random_mdp, t3
 from tests.solver_models import DISCOUNTS, model
@@ -312,3 +319,37 @@ def test_statuses() -> None:
 def test_bad_input_is_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(t3())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("weight", [-1e12, -1e15, -1e30, -1e200, -1e308, float(np.finfo(float).min)])
+@pytest.mark.parametrize("solver", ["soft_value_iteration", "soft_policy_iteration"])
+def test_huge_negative_log_weights_exclude(solver: str, weight: float) -> None:
+    mdp = MDP([[[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3], [0.1, 0.9]]], [[1.0, 0.0], [0.0, 2.0]], 0.95)
+    options: dict[str, Any] = {"temperature": 0.5, "tol": 1e-10}
+    out = solvers.soft_policy_iteration(mdp, **options, log_reference=[[0, -np.inf], [0, 0]])
+    found = getattr(solvers, solver)(mdp, **options, log_reference=[[0, weight], [0, 0]])
+    assert found.status is Status.CONVERGED
+    assert found.suboptimality < 1e-9
+    assert found.policy_error < 1e-9
+    np.testing.assert_allclose(found.value, out.value, atol=2e-10, rtol=0)
+    assert verify(mdp, found).passed
+    stages = FiniteHorizonMDP(mdp.transition, mdp.reward, 4)
+    horizon = solvers.backward_induction(stages, temperature=0.5, log_reference=[[0, weight], [0, 0]])
+    assert horizon.suboptimality < 1e-12
+    assert horizon.policy_error < 1e-12
+    assert verify(stages, horizon).passed
+
+
+@pytest.mark.parametrize("temperature", [1e3, 1e6])
+@pytest.mark.parametrize("seed", range(4))
+def test_newton_with_huge_weights_near_discount_one(seed: int, temperature: float) -> None:
+    mdp = model(seed, 0.999999, masked=False)
+    logs = np.where(np.random.default_rng(seed).random(mdp.reward.shape) < 0.4, -1e300, 0.0)
+    logs[:, 0] = 0.0
+    found = solvers.soft_policy_iteration(mdp, temperature=temperature, log_reference=logs)
+    out = solvers.soft_policy_iteration(
+        mdp, temperature=temperature, log_reference=np.where(logs < 0, -np.inf, 0)
+    )
+    assert found.suboptimality < 1e-3 * temperature
+    off = np.abs(found.value - out.value).max()
+    assert off <= found.certificate.bound + out.certificate.bound

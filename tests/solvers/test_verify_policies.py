@@ -93,6 +93,11 @@ def test_tampered_stages_are_seen() -> None:
         "values of the policies at t = 0",
         "values of the policies at t = 2",
     }
+    assert failures(HORIZON, dataclasses.replace(found, q=found.q + 5)) == {"q within q_error"}
+    assert "action values at t = 1" in failures(HORIZON, dataclasses.replace(run, q=run.q + 5))
+    zero = dataclasses.replace(run.certificate, bound=0.0)
+    bold = dataclasses.replace(run, certificate=zero)
+    assert failures(HORIZON, bold) == {"value_errors within certificate.bound"}
     longer = dataclasses.replace(run, step_sizes=run.step_sizes + 1e-6)
     assert failures(HORIZON, longer) == {"the step from t = 0", "the step from t = 1"}
     prior = solvers.backward_induction(HORIZON, temperature=0.5).log_policy
