@@ -20,6 +20,7 @@ import dataclasses
 import numpy as np
 
 from mdplab.models.tabular import MDP
+from mdplab.operators import _check
 from mdplab.solution import Status
 from mdplab.solvers.batch import solve_small_model
 from mdplab.solvers.control import ControlSolution
@@ -68,6 +69,7 @@ def solve(
         If an argument is out of range.
     """
     check_controls(tol, max_steps)
+    _check.model(mdp, MDP, "use backward_induction for a finite horizon")
     states, sparse = mdp.n_states, mdp.is_sparse
     tiny = not sparse and states <= _SMALL_STATES and mdp.transition.size <= _SMALL_ENTRIES
     if tiny and callback is None and max_steps >= 1000:

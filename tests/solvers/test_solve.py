@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 import mdplab
-from mdplab.models import MDP
+from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.solution import ConvergenceWarning, Status
 from mdplab.solvers import policy_iteration, solve, value_program, verify
 from mdplab.solvers.control import ControlSolution
@@ -153,3 +154,9 @@ def test_limits_and_callbacks() -> None:
     assert solve(model(4, 0.9), callback=lambda *_: False).method != "small_model"
     with pytest.raises(ValueError, match="tol"):
         solve(mdp, -1.0)
+
+
+@pytest.mark.parametrize("model", [None, FiniteHorizonMDP(np.ones((1, 1, 1)), np.ones((1, 1)), 2)])
+def test_another_kind_of_model_is_refused(model: Any) -> None:
+    with pytest.raises(TypeError, match="expected an MDP"):
+        solve(model)
