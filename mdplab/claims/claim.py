@@ -72,12 +72,12 @@ class Claim:
         The statement (markdown with ``$...$`` formulas).
     provenance : {"as in the paper", "our formalisation"}
         Whose statement it is.
-    theorem : str or None
-        Number or name of the theorem in the paper, if recorded.
     assumptions : tuple of Assumption
         Named assumptions.
     instance_family : callable
         Function of a draw that returns one instance (a frozen dataclass of raw data).
+    theorem : str or None
+        Number or name of the theorem in the paper, if recorded.
     witnesses : tuple
         Named instances on which every part is checked too.
     instances : int
@@ -264,7 +264,7 @@ class Claim:
             Named instances that refute it, each inside the assumptions.
         repair : Part
             The part that corrects it.
-        resolution, reason, shared
+        resolution, reason
             As for a part.
         specified, measure
             As for a control, on the first counterexample.
@@ -272,6 +272,8 @@ class Claim:
             The counterexamples in the form that the repair takes, where it differs; one each.
         assumes : tuple of str, optional
             Assumptions that the reading makes, by default all of the claim.
+        shared : mapping, optional
+            As for a part.
 
         Returns
         -------

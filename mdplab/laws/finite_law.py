@@ -337,6 +337,7 @@ def common_support(laws: Sequence[FiniteLaw]) -> tuple[FloatArray, FloatArray]:
     Parameters
     ----------
     laws : sequence of FiniteLaw, length k >= 1
+        The laws.
 
     Returns
     -------
