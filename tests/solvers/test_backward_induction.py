@@ -117,7 +117,7 @@ def test_a_stationary_soft_model_approaches_the_discounted_one() -> None:
 
 
 def test_complex_stages_differentiate_the_trajectory_objective() -> None:
-    # Finite-horizon soft policy gradient on T3 (H = 4, temperature .5): first column of the specification.
+    # Finite-horizon soft policy gradient on T3 (H = 4, temperature .5): first column as printed.
     horizon, tau, step = 4, 0.5, 1e-30
 
     def value(theta: np.ndarray) -> complex:

@@ -1,4 +1,4 @@
-"""Step schedules: the numbers of the specifications, and the guarantees on random models."""
+"""Step schedules: printed numbers, and the guarantees on random models."""
 
 from __future__ import annotations
 
