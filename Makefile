@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RECIPE := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format clean
+.PHONY: help verify test bench lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ verify: $(VENV)/.installed ## Check every claim; write results/verdicts.json and
 # One thread a worker: the workers are the parallelism.
 test: $(VENV)/.installed-test ## Run the test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
+
+bench: $(VENV)/.installed-bench ## Compare speed and memory with other solvers; write results/bench.*
+	@$(BIN)/python -m benchmarks.bench --out "$(RESULTS)" $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, formatting and types
 	@$(BIN)/ruff check .
@@ -73,6 +76,13 @@ $(VENV)/.installed-test: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab and what its tests need (a few minutes the first time)"
 	@$(INSTALL) -e '.[test]'
 	@touch $(VENV)/.installed $@
+
+# One by one: a peer without a wheel for this system must not keep the others away; the benchmark names the missing.
+$(VENV)/.installed-bench: $(RECIPE) | $(VENV)/.installed
+	@for peer in quantecon mdpsolver stormpy pymdptoolbox; do \
+	    $(INSTALL) $$peer || echo "$$peer cannot be installed here and is left out"; \
+	done
+	@touch $@
 
 $(VENV)/.installed-dev: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab, its tests' needs and the linters (a few minutes the first time)"

@@ -3,7 +3,7 @@ r"""Modified policy iteration in relative values: optimality sweeps, and sweeps 
 An optimality sweep computes ``backup = T value`` with the span of its residual.  Then the greedy policy is iterated
 on rows of its own, copied together so that a sweep reads them in order (only rows whose action changed are copied
 again), until its residual is ``theta`` times the last optimality residual, or ``inner`` times.  The next value is the
-result with its midrange taken off.
+result with about its midrange taken off.
 
 *States that are passed over.*  Let the best action of state s lead the others by :math:`g` when its rows were last
 read, at :math:`w_0`.  Looking ahead of :math:`w` instead moves the difference of two actions by at most
@@ -30,30 +30,40 @@ ONE = np.uint64(1)
 
 
 @kernel
-def _recentred(source: Any, value: Any) -> float:
-    """``value = source - midrange(source)``; returns the span of the change."""
+def _recentred(source: Any, value: Any, extremes: Any) -> Any:
+    """``value = source - c`` in one pass, c the midrange at the places where the last extremes were.
+
+    Any constant will do; this one keeps the values small.  ``extremes`` holds the two places and is brought up to date.
+    Returns the span of the change and the largest modulus.
+    """
+    middle = 0.5 * source[extremes[0]] + 0.5 * source[extremes[1]]
     low = np.inf
     high = -np.inf
-    for s in range(value.size):
-        low = min(low, source[s])
-        high = max(high, source[s])
-    middle = 0.5 * low + 0.5 * high
-    low = np.inf
-    high = -np.inf
+    least = np.inf
+    most = -np.inf
+    first = 0
+    last = 0
     for s in range(value.size):
         x = source[s] - middle
         low = min(low, x - value[s])
         high = max(high, x - value[s])
         value[s] = x
-    return float((high - low) * (1 + 1e-12))
+        first = s if x < least else first
+        least = min(least, x)
+        last = s if x > most else last
+        most = max(most, x)
+    extremes[0] = first
+    extremes[1] = last
+    return (high - low) * (1 + 1e-12), max(-least, most)
 
 
 @kernel
-def _largest_modulus(value: Any) -> float:
-    largest = 0.0
+def _extremes(value: Any, extremes: Any) -> float:
+    """The first places of the least and the largest entry; returns the largest modulus."""
     for s in range(value.size):
-        largest = max(largest, abs(value[s]))
-    return largest
+        extremes[0] = s if value[s] < value[extremes[0]] else extremes[0]
+        extremes[1] = s if value[s] > value[extremes[1]] else extremes[1]
+    return float(max(-value[extremes[0]], value[extremes[1]]))
 
 
 @kernel
@@ -119,7 +129,9 @@ def modified_csr(
     states, choices = reward.shape
     work = 0.0
     scale = 1.0 / max(discount, 1e-300)
-    largest_value = _largest_modulus(value)
+    extremes = np.zeros(2, np.int64)
+    per_state = data.size / states
+    largest_value = _extremes(value, extremes)
     for n in range(spans.shape[0]):
         if state[1] > 0:
             goal = max(theta * state[2], 0.25 * target)
@@ -133,13 +145,12 @@ def modified_csr(
                 sweeps += 1
                 work += own_data.size
             state[3] += sweeps
-            state[0] += _recentred(other if sweeps % 2 == 1 else backup, value)
-            largest_value = _largest_modulus(value)
+            change, largest_value = _recentred(other if sweeps % 2 == 1 else backup, value, extremes)
+            state[0] += change
         travelled = state[0]
         read = 0
         low = np.inf
         high = -np.inf
-        largest = 0.0
         for s in range(states):
             k = np.uint64(slots[s])
             end = np.uint64(slots[s + 1])
@@ -183,19 +194,20 @@ def modified_csr(
                         own_data[k] = 0.0
                         own_indices[k] = 0
                         k += ONE
-                work += indptr[row + choices] - indptr[row]
             backup[s] = best
             low = min(low, best - value[s])
             high = max(high, best - value[s])
-            largest = max(largest, abs(best))
-        work += own_data.size
+        work += own_data.size + per_state * read
         half = 0.5 * (high - low)
         spans[n, 0] = low
         spans[n, 1] = high
         state[1] = 1.0
         state[4] += read
         state[2] = half
-        if half <= max(target, 0.1 * margin * (largest + largest_value)) or work >= budget:
+        if (
+            half <= max(target, 0.1 * margin * (2 * largest_value + max(abs(low), abs(high))))
+            or work >= budget
+        ):
             return n + 1
     return int(spans.shape[0])
 
@@ -226,7 +238,8 @@ def modified_dense(
     flat = q.reshape(states * choices)
     work = 0.0
     scale = 1.0 / max(discount, 1e-300)
-    largest_value = _largest_modulus(value)
+    extremes = np.zeros(2, np.int64)
+    largest_value = _extremes(value, extremes)
     for n in range(spans.shape[0]):
         if state[1] > 0:
             goal = max(theta * state[2], 0.25 * target)
@@ -240,8 +253,8 @@ def modified_dense(
                 sweeps += 1
                 work += rows.size
             state[3] += sweeps
-            state[0] += _recentred(other if sweeps % 2 == 1 else backup, value)
-            largest_value = _largest_modulus(value)
+            change, largest_value = _recentred(other if sweeps % 2 == 1 else backup, value, extremes)
+            state[0] += change
         travelled = state[0]
         read = 0
         active = 0

@@ -82,10 +82,14 @@ def test_the_kernel_does_what_the_twin_does(
     spans = np.concatenate([part for _, _, part in seen])
     if mdp.discount > 0:
         assert len(expected) == len(spans) == 7
-    np.testing.assert_allclose(spans[: len(expected)], [e[2] for e in expected], atol=1e-12)
+    # The constant that is taken off is another one: what depends on it is compared without.
+    known_spans = np.array([e[2] for e in expected])
+    np.testing.assert_allclose(np.diff(spans[: len(expected)]), np.diff(known_spans), atol=1e-12)
     for (value, backup, _), known in zip(seen[:4], expected[:4], strict=False):
-        np.testing.assert_allclose(value, known[0], atol=1e-12)
-        np.testing.assert_allclose(backup, known[1], atol=1e-12)
+        shift = (value - known[0]).mean()
+        np.testing.assert_allclose(value - shift, known[0], atol=1e-12)
+        np.testing.assert_allclose(backup - mdp.discount * shift, known[1], atol=1e-12)
+        assert np.abs(value).max() <= np.ptp(value) + 1e-12
     assert 12 <= state[4] <= 12 * len(spans)
 
 
