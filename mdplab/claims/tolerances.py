@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.numerics.linear_system import UNIT_ROUNDOFF
 
 __all__ = [
     "CONIC_POLICY",
@@ -21,9 +22,6 @@ __all__ = [
     "complex_step_error",
     "rounding",
 ]
-
-UNIT_ROUNDOFF = 2.0**-53
-"""Largest relative error of one rounded double operation."""
 
 CONIC_VALUE = 1e-6
 """Objective of a cone program by an interior-point method: gap 1e-12 requested, about 5e-9 reached, 1e-6 relied on."""

@@ -26,9 +26,10 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 
-__all__ = ["solution_error", "solve_refined"]
+__all__ = ["UNIT_ROUNDOFF", "solution_error", "solve_refined"]
 
-_UNIT = 2.0**-53
+UNIT_ROUNDOFF = 2.0**-53
+"""Largest relative error of one rounded operation of doubles."""
 _SAFETY = 1.01
 
 
@@ -74,7 +75,7 @@ def solution_error(
     if not np.isfinite(inverse).all():
         return math.inf
     size = np.abs(inverse)
-    unit = (n + 2) * _UNIT
+    unit = (n + 2) * UNIT_ROUNDOFF
     defect = np.abs(np.eye(n) - inverse @ a) + unit * (size @ np.abs(a) + np.eye(n)) + size @ doubt
     alpha = float(_SAFETY * defect.sum(axis=1).max())
     if not alpha < 1.0:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
-from mdplab.numerics.linear_system import solution_error
+from mdplab.numerics.linear_system import UNIT_ROUNDOFF, solution_error
 from mdplab.solution import Certificate, Solution, Status
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "spectral_regression",
 ]
 
-_UNIT = 2.0**-53
 _THEOREM = (
     "|x - x*| <= |R| |b - A x| / (1 - |I - R A|) for any approximate inverse R (Rump 2010), rounding included"
 )
@@ -313,16 +312,16 @@ def _fit(
         coefficients = np.linalg.lstsq(scaled, aim, rcond=None)[0]
     gram = gram_matrix(x, ridge=ridge, weights=w)
     size, moduli = np.abs(x), w[:, np.newaxis] * np.abs(x)
-    gram_error = 1.01 * (n + 4) * _UNIT * (size.T @ moduli + ridge * np.eye(d))
+    gram_error = 1.01 * (n + 4) * UNIT_ROUNDOFF * (size.T @ moduli + ridge * np.eye(d))
     right = (w[:, np.newaxis] * x).T @ y
-    right_error = 1.01 * (n + 3) * _UNIT * (moduli.T @ np.abs(y))
+    right_error = 1.01 * (n + 3) * UNIT_ROUNDOFF * (moduli.T @ np.abs(y))
     if rank == d or ridge > 0.0:
         bound = solution_error(gram, coefficients, right, matrix_error=gram_error, right_error=right_error)
     else:
         bound = math.inf
     gradient = gram @ coefficients - right
     if ridge > 0.0:  # |error| <= |gradient| / ridge, per column in the Euclidean norm
-        extra = (d + 2) * _UNIT * (np.abs(gram) @ np.abs(coefficients) + np.abs(right))
+        extra = (d + 2) * UNIT_ROUNDOFF * (np.abs(gram) @ np.abs(coefficients) + np.abs(right))
         extra = extra + gram_error @ np.abs(coefficients) + right_error
         norms = np.sqrt(((np.abs(gradient) + extra) ** 2).reshape(d, -1).sum(axis=0))
         bound = min(bound, 1.01 * float(norms.max()) / ridge)
@@ -359,7 +358,7 @@ def hat_matrix(features: ArrayLike, *, ridge: float = 0.0, weights: ArrayLike | 
     """
     x, _, w = _data(features, None, weights)
     left, singular, right = np.linalg.svd(np.sqrt(w)[:, np.newaxis] * x, full_matrices=False)
-    keep = singular > singular.max(initial=0.0) * max(x.shape) * 2 * _UNIT
+    keep = singular > singular.max(initial=0.0) * max(x.shape) * 2 * UNIT_ROUNDOFF
     factor = np.where(keep, singular / np.where(keep, singular**2 + _ridge(ridge), 1.0), 0.0)
     coefficients = (right.T * factor) @ left.T
     result: FloatArray = x @ (coefficients * np.sqrt(w))
@@ -389,7 +388,7 @@ def spectral_regression(
     x, y, _ = _data(features, targets, None)
     assert y is not None
     left, singular, right = np.linalg.svd(x, full_matrices=False)
-    keep = singular > singular.max(initial=0.0) * max(x.shape) * 2 * _UNIT
+    keep = singular > singular.max(initial=0.0) * max(x.shape) * 2 * UNIT_ROUNDOFF
     singular, left, right = singular[keep], left[:, keep], right[keep]
     factor = np.asarray(spectral_filter(singular), dtype=np.float64) / singular
     result: FloatArray = (right.T * factor) @ (left.T @ y)

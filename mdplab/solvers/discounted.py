@@ -20,6 +20,7 @@ from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models._validate import first, place
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
+from mdplab.numerics.linear_system import UNIT_ROUNDOFF
 from mdplab.operators import _check
 from mdplab.solution import ConvergenceWarning, Status
 
@@ -34,8 +35,7 @@ __all__ = [
     "warn_max_steps",
 ]
 
-UNIT = 2.0**-53
-"""Largest relative error of one rounded operation of doubles."""
+UNIT = UNIT_ROUNDOFF
 
 HEADROOM = 2.0**1000
 """Values up to here leave room for sums and products of errors."""

@@ -9,12 +9,18 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
+from mdplab.claims import rounding
 from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_mdp
 from mdplab.instances.garnet import dirichlet_mdp
 from mdplab.models import MDP
 from mdplab.solvers import ControlSolution
 
-__all__ = ["CustomisationTask", "customisation_task", "three_state_task"]
+__all__ = ["PRIOR_IS_SHARED", "CustomisationTask", "customisation_task", "three_state_task"]
+
+PRIOR_IS_SHARED = {
+    "soft_policy_iteration": "the prior is an input of the claim; its backward error is in the bound"
+}
+"""What both routes to a statement about a max-ent prior enter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +86,12 @@ class CustomisationTask:
             + 2 * np.abs(centred).max()
             + abs((1 - discount) * centre)
         )
-        rounding = (self.mdp.n_states + 8) * 2.0**-53 * size
-        return float(gap.max() + rounding)
+        return float(gap.max() + rounding(size, self.mdp.n_states + 8))
+
+    @property
+    def prior_error(self) -> float:
+        """Error of a value of the full task that the prior's backward error causes: omega |epsilon| / (1 - gamma)."""
+        return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
 
 
 def customisation_task(draw: SeededDraw) -> CustomisationTask:

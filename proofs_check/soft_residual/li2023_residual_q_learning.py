@@ -18,7 +18,12 @@ from mdplab.instances.gridworld import Gridworld, gridworld
 from mdplab.models import MDP
 from mdplab.operators import log_tilt, state_occupancy
 from mdplab.solvers import ControlSolution
-from proofs_check.soft_residual.instances import CustomisationTask, customisation_task, three_state_task
+from proofs_check.soft_residual.instances import (
+    PRIOR_IS_SHARED,
+    CustomisationTask,
+    customisation_task,
+    three_state_task,
+)
 
 # --- the two routes -------------------------------------------------------------------------------------------------
 
@@ -35,27 +40,22 @@ def residual_solution(task: CustomisationTask, prior_weight: float | None = None
     )
 
 
-def prior_error(task: CustomisationTask) -> float:
-    """Error of a value of the full task that the prior's own backward error causes: omega |epsilon| / (1 - gamma)."""
-    return task.reward_weight * task.prior_backward_error / (1 - task.mdp.discount)
-
-
 def residual_q(task: CustomisationTask) -> Side:
     """Residual soft Q iteration on the add-on reward and the log-prior alone."""
     found = residual_solution(task)
-    return Side(found.q, found.certificate.bound + 2 * prior_error(task))
+    return Side(found.q, found.certificate.bound + 2 * task.prior_error)
 
 
 def residual_value(task: CustomisationTask) -> Side:
     """Log-sum-exp of the residual Q and the weighted log-prior."""
     found = residual_solution(task)
-    return Side(found.value, found.certificate.bound + 2 * prior_error(task))
+    return Side(found.value, found.certificate.bound + 2 * task.prior_error)
 
 
 def residual_policy(task: CustomisationTask, prior_weight: float | None = None) -> Side:
     """Policy of residual soft Q iteration."""
     found = residual_solution(task, prior_weight)
-    return Side(found.policy, found.policy_error + prior_error(task) / (2 * task.temperature))
+    return Side(found.policy, found.policy_error + task.prior_error / (2 * task.temperature))
 
 
 def q_difference(task: CustomisationTask) -> Side:
@@ -78,9 +78,6 @@ def full_policy(task: CustomisationTask) -> Side:
 # --- the claim ------------------------------------------------------------------------------------------------------
 
 T3 = three_state_task()
-PRIOR_IS_SHARED = {
-    "soft_policy_iteration": "the prior is an input of the claim; its backward error is in the bound"
-}
 
 
 def scale(task: CustomisationTask) -> float:

@@ -24,7 +24,7 @@ from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_m
 from mdplab.instances.garnet import dirichlet_mdp, random_logits
 from mdplab.operators import induced, log_tilt, policy_of_occupancy
 from mdplab.solvers import ControlSolution
-from proofs_check.soft_residual.instances import CustomisationTask
+from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, CustomisationTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,6 @@ class KLTask(CustomisationTask):
             kl_weight=self.kl_weight,
             entropy_weight=self.entropy_weight,
         )
-
-    @property
-    def prior_error(self) -> float:
-        """Error of a value of the full task caused by the prior's backward error."""
-        return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
 
 
 def kl_task(mdp: Any, addon: FloatArray, logits: FloatArray, alpha: float, beta: float, eta: float) -> KLTask:
@@ -195,9 +190,6 @@ def conic_policy(task: KLTask) -> Side:
 # --- the claim ------------------------------------------------------------------------------------------------------
 
 PURE_KL, BONUS, PENALTY = three_state_kl_task(0.0), three_state_kl_task(0.3), three_state_kl_task(-0.2)
-PRIOR_IS_SHARED = {
-    "soft_policy_iteration": "the prior is an input of the claim; its backward error is in the bound"
-}
 
 
 def scale(task: KLTask) -> float:
