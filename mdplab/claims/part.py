@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from numpy.typing import ArrayLike
 
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Separates, SideFunction
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 
 if TYPE_CHECKING:
     from mdplab.claims.claim import Claim
@@ -29,7 +29,7 @@ __all__ = [
     "routes",
 ]
 
-InstanceFamily: TypeAlias = Callable[[SeededDraw], Any]
+InstanceFamily: TypeAlias = Callable[[Draw], Any]
 ControlKind: TypeAlias = Literal["mutation", "constant", "assumption"]
 Quantifier: TypeAlias = Literal["for_all", "exists", "limit"]
 SideName: TypeAlias = Literal["left", "right"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw, LatticeDraw, ReplayDraw, SeededDraw
 from mdplab.instances.environment import absorbing_states, as_gymnasium
 from mdplab.instances.garnet import dirichlet_mdp, garnet, random_logits, random_reward
 from mdplab.instances.gridworld import Gridworld, gridworld
@@ -45,7 +45,10 @@ from mdplab.instances.walks import (
 )
 
 __all__ = [
+    "Draw",
     "Gridworld",
+    "LatticeDraw",
+    "ReplayDraw",
     "SeededDraw",
     "absorbing_states",
     "aggregation_features",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.instances.policies import full_support
 from mdplab.models.chain import MarkovChain
 
@@ -10,7 +10,7 @@ __all__ = ["dirichlet_chain"]
 
 
 def dirichlet_chain(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (2, 4),
     steps: tuple[int, int] = (1, 4),
@@ -21,7 +21,7 @@ def dirichlet_chain(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, steps : tuple of int
         Smallest and largest number K of states and T of steps; all ``K^{T+1}`` paths stay few by default.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.instances.garnet import RewardLaw, random_reward
 from mdplab.models import FiniteHorizonMDP
 
@@ -12,7 +12,7 @@ __all__ = ["deterministic_horizon_mdp"]
 
 
 def deterministic_horizon_mdp(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (4, 4),
     actions: tuple[int, int] = (2, 2),
@@ -23,7 +23,7 @@ def deterministic_horizon_mdp(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, actions, horizon : tuple of int
         Smallest and largest number of states, of actions and of stages.

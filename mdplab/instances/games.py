@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.models import PreferenceMatrix
 
 __all__ = ["PREFERENCE_KINDS", "PreferenceKind", "random_preference"]
@@ -15,12 +15,12 @@ PreferenceKind = Literal["uniform", "deterministic", "beta", "bradley-terry"]
 PREFERENCE_KINDS: tuple[PreferenceKind, ...] = ("uniform", "deterministic", "beta", "bradley-terry")
 
 
-def random_preference(draw: SeededDraw, n: int, kind: PreferenceKind = "uniform") -> PreferenceMatrix:
+def random_preference(draw: Draw, n: int, kind: PreferenceKind = "uniform") -> PreferenceMatrix:
     """Draw a preference matrix, independent above the diagonal or by a difference of scores.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     n : int
         Number of responses, at least 2.

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mdplab._typing import FloatArray, IntArray
-from mdplab.instances.draw import SeededDraw
+from mdplab._typing import FloatArray
+from mdplab.instances.draw import Draw
 from mdplab.models import MDP
 
 __all__ = ["RewardLaw", "dirichlet_mdp", "garnet", "random_logits", "random_reward"]
@@ -15,12 +15,12 @@ __all__ = ["RewardLaw", "dirichlet_mdp", "garnet", "random_logits", "random_rewa
 RewardLaw = Literal["normal", "unit", "symmetric", "binary"]
 
 
-def random_reward(draw: SeededDraw, shape: tuple[int, ...], law: RewardLaw = "normal") -> FloatArray:
+def random_reward(draw: Draw, shape: tuple[int, ...], law: RewardLaw = "normal") -> FloatArray:
     """Draw independent rewards: standard normal, uniform on [0, 1], uniform on [-1, 1], or 0/1 with equal odds.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     shape : tuple of int
         Shape of the rewards.
@@ -49,7 +49,7 @@ def random_reward(draw: SeededDraw, shape: tuple[int, ...], law: RewardLaw = "no
 
 
 def dirichlet_mdp(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (2, 6),
     actions: tuple[int, int] = (2, 4),
@@ -61,7 +61,7 @@ def dirichlet_mdp(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, actions : tuple of int
         Smallest and largest number of states and of actions.
@@ -86,12 +86,12 @@ def dirichlet_mdp(
     )
 
 
-def random_logits(draw: SeededDraw, n_states: int, n_actions: int, scale: float = 1.0) -> FloatArray:
+def random_logits(draw: Draw, n_states: int, n_actions: int, scale: float = 1.0) -> FloatArray:
     """Draw normal logits; the policy is their softmax.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     n_states, n_actions : int
         Shape of the logits.
@@ -106,7 +106,7 @@ def random_logits(draw: SeededDraw, n_states: int, n_actions: int, scale: float 
 
 
 def garnet(
-    draw: SeededDraw,
+    draw: Draw,
     n_states: int,
     n_actions: int,
     branching: int,
@@ -119,7 +119,7 @@ def garnet(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     n_states, n_actions, branching : int
         S, A, and the number of successors of each pair, at most S.
@@ -148,7 +148,7 @@ def garnet(
     if not 1 <= branching <= n_states:
         raise ValueError(f"branching is {branching}, expected an integer from 1 to n_states = {n_states}")
     pairs = n_states * n_actions
-    successors = _distinct(draw, pairs, branching, n_states)
+    successors = draw.distinct(pairs, branching, n_states)
     chances = draw.weights((pairs, branching))
     kernel: Any
     if sparse:
@@ -162,22 +162,3 @@ def garnet(
         kernel = kernel.reshape(n_states, n_actions, n_states)
     gamma = discount if isinstance(discount, float) else draw.number(*discount)
     return MDP(kernel, random_reward(draw, (n_states, n_actions), reward), gamma)
-
-
-def _distinct(draw: SeededDraw, rows: int, k: int, n: int) -> IntArray:
-    """Sorted rows of ``k`` distinct numbers below ``n``, every set equally likely."""
-    if 2 * k > n:
-        return np.sort(np.argsort(draw.uniform(0.0, 1.0, (rows, n)), axis=1)[:, :k], axis=1)
-    # What repeats an earlier number of its row is drawn again: sampling without replacement, one number after another.
-    chosen = np.sort(draw.integers(0, n - 1, (rows, k)), axis=1)
-    open_rows = np.arange(rows)
-    while True:
-        part = chosen[open_rows]
-        again = np.zeros(part.shape, dtype=bool)
-        again[:, 1:] = part[:, 1:] == part[:, :-1]
-        bad = again.any(axis=1)
-        if not bad.any():
-            return chosen
-        open_rows, part, again = open_rows[bad], part[bad], again[bad]
-        part[again] = draw.integers(0, n - 1, int(again.sum()))
-        chosen[open_rows] = np.sort(part, axis=1)

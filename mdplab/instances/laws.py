@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.laws import FiniteLaw
 from mdplab.models import RewardProcess
 
@@ -13,7 +13,7 @@ __all__ = ["acyclic_reward_process", "dirichlet_reward_process", "random_law", "
 
 
 def sparse_weights(
-    draw: SeededDraw, shape: int | tuple[int, ...], *, concentration: float = 1.0, floor: float = 1e-9
+    draw: Draw, shape: int | tuple[int, ...], *, concentration: float = 1.0, floor: float = 1e-9
 ) -> FloatArray:
     """Draw Dirichlet laws in which masses below a floor are zero.
 
@@ -21,7 +21,7 @@ def sparse_weights(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     shape : int or tuple of int
         Shape of the answer; the last axis sums to one.
@@ -40,13 +40,13 @@ def sparse_weights(
 
 
 def random_law(
-    draw: SeededDraw, n_atoms: int, *, scale: float = 1.0, concentration: float = 1.0, floor: float = 1e-9
+    draw: Draw, n_atoms: int, *, scale: float = 1.0, concentration: float = 1.0, floor: float = 1e-9
 ) -> FiniteLaw:
     """Draw a law with normal atoms and Dirichlet masses.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     n_atoms : int
         Number of atoms drawn; masses below the floor are dropped.
@@ -64,7 +64,7 @@ def random_law(
 
 
 def dirichlet_reward_process(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (2, 4),
     concentration: tuple[float, ...] = (0.1, 1.0),
@@ -74,7 +74,7 @@ def dirichlet_reward_process(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states : tuple of int
         Smallest and largest number of states.
@@ -93,13 +93,13 @@ def dirichlet_reward_process(
 
 
 def acyclic_reward_process(
-    draw: SeededDraw, *, states: tuple[int, int] = (2, 4), discount: tuple[float, float] = (0.1, 0.99)
+    draw: Draw, *, states: tuple[int, int] = (2, 4), discount: tuple[float, float] = (0.1, 0.99)
 ) -> RewardProcess:
     """Draw a reward process without cycles: transitions go to later states, the last one absorbs and pays nothing.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states : tuple of int
         Smallest and largest number of states.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.instances.policies import full_support
 from mdplab.models import LinearMDP
 
@@ -18,7 +18,7 @@ __all__ = ["aggregation_features", "one_hot_features", "random_linear_mdp", "sim
 
 
 def random_linear_mdp(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (3, 8),
     actions: tuple[int, int] = (2, 4),
@@ -33,7 +33,7 @@ def random_linear_mdp(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, actions, dimension : tuple of int
         Smallest and largest numbers S, A and d.

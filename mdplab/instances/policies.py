@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from mdplab._typing import FloatArray
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 
 __all__ = ["full_support"]
 
 
 def full_support(
-    draw: SeededDraw, shape: int | tuple[int, ...], *, concentration: float = 1.0, mixture: float = 0.02
+    draw: Draw, shape: int | tuple[int, ...], *, concentration: float = 1.0, mixture: float = 0.02
 ) -> FloatArray:
     """Draw laws with full support: ``(1 - mixture) Dirichlet(concentration) + mixture * uniform``.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     shape : int or tuple of int
         Shape of the answer; the last axis of length n sums to one.

@@ -9,19 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from mdplab._typing import BoolArray, IntArray
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 
 __all__ = ["random_successors", "safety_graph", "survival_chain"]
 
 
 def random_successors(
-    draw: SeededDraw, *, states: tuple[int, int] = (4, 14), actions: tuple[int, int] = (2, 3)
+    draw: Draw, *, states: tuple[int, int] = (4, 14), actions: tuple[int, int] = (2, 3)
 ) -> IntArray:
     """Draw a table of independent, uniform successors.
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, actions : tuple of int
         Smallest and largest number of states and of actions.
@@ -35,7 +35,7 @@ def random_successors(
 
 
 def safety_graph(
-    draw: SeededDraw,
+    draw: Draw,
     *,
     states: tuple[int, int] = (4, 14),
     actions: tuple[int, int] = (2, 3),
@@ -45,7 +45,7 @@ def safety_graph(
 
     Parameters
     ----------
-    draw : SeededDraw
+    draw : Draw
         The engine.
     states, actions : tuple of int
         Smallest and largest number of states and of actions.

@@ -16,7 +16,7 @@ import numpy as np
 
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side, draw_instance, rounding
 from mdplab.divergences import total_variation
-from mdplab.instances import SeededDraw, two_state_reward_process
+from mdplab.instances import Draw, two_state_reward_process
 from mdplab.instances.laws import acyclic_reward_process, dirichlet_reward_process, random_law
 from mdplab.laws import FiniteLaw, common_support
 from mdplab.laws.finite_law import LEVEL_TOLERANCE
@@ -46,7 +46,7 @@ class LawPair:
     others: tuple[FiniteLaw, ...]
 
 
-def law_pair(draw: SeededDraw) -> LawPair:
+def law_pair(draw: Draw) -> LawPair:
     """2 to 4 states, rows Dirichlet(.1) or (1), normal rewards, discount in (.1, .99), laws of four normal atoms."""
     process = dirichlet_reward_process(draw)
     families = [tuple(random_law(draw, 4) for _ in range(process.n_states)) for _ in range(2)]
@@ -202,7 +202,7 @@ def flattened(laws: Laws) -> Side:
     return Side(value, rounding(max(1.0, float(np.abs(value).max())) * 4, 20))
 
 
-def acyclic_pair(draw: SeededDraw) -> LawPair:
+def acyclic_pair(draw: Draw) -> LawPair:
     """2 to 4 states in a line, transitions to later ones; the laws are those of 0 (not used)."""
     process = acyclic_reward_process(draw)
     return LawPair(process, *[(FiniteLaw.dirac(0.0),) * process.n_states] * 2)

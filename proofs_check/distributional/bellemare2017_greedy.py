@@ -15,7 +15,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side, rounding
-from mdplab.instances import SeededDraw
+from mdplab.instances import Draw
 from mdplab.laws import FiniteLaw
 from mdplab.models import OutcomeModel
 from mdplab.operators.distributional import greedy_distributional_backup
@@ -74,7 +74,7 @@ class Switch:
         return greedy_distributional_backup(self.model, laws, discount=self.discount)
 
 
-def switch(draw: SeededDraw) -> Switch:
+def switch(draw: Draw) -> Switch:
     """Epsilon and discount uniform on (0, 1)."""
     return Switch(draw.number(0.0, 1.0), draw.number(0.0, 1.0))
 

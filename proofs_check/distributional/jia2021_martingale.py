@@ -17,7 +17,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Known, Rate, Side
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.numerics import fit_rate
 from proofs_check.distributional.ornstein_uhlenbeck import (
     OU,
@@ -55,7 +55,7 @@ class Refinement:
     exponents: tuple[float, float] = (1.0, 2.0)
 
 
-def refinement(draw: SeededDraw) -> Refinement:
+def refinement(draw: Draw) -> Refinement:
     """Reversion and volatility in (.3, 1.5), start variance in (.1, 1), horizon in (.5, 1.5); N = 40, ..., 320."""
     return Refinement(random_process(draw))
 

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.numerics import gauss_legendre
 
 __all__ = [
@@ -101,7 +101,7 @@ class OrnsteinUhlenbeck:
 OU = OrnsteinUhlenbeck(reversion=1.0, volatility=0.8, start_variance=0.5, horizon=1.0)
 
 
-def random_process(draw: SeededDraw) -> OrnsteinUhlenbeck:
+def random_process(draw: Draw) -> OrnsteinUhlenbeck:
     """Reversion and volatility in (.3, 1.5), start variance in (.1, 1), horizon in (.5, 1.5), all uniform."""
     return OrnsteinUhlenbeck(
         draw.number(0.3, 1.5), draw.number(0.3, 1.5), draw.number(0.1, 1.0), draw.number(0.5, 1.5)

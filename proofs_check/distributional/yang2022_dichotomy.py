@@ -17,7 +17,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import Assumption, Claim, Equal, Known, Side, rounding
 from mdplab.enumeration import History, Trajectories, enumerate_outcome_trajectories
-from mdplab.instances import SeededDraw
+from mdplab.instances import Draw, SeededDraw
 from mdplab.models import OutcomeModel
 
 # --- instances ------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ class TwoArms:
         return ConditioningTask(model, np.array([[[self.first, 1 - self.first]]]))
 
 
-def two_arms(draw: SeededDraw) -> TwoArms:
+def two_arms(draw: Draw) -> TwoArms:
     """p and beta_0 uniform; x = 1 half of the time, otherwise uniform on (-1, 2)."""
     sure = 1.0 if draw.boolean() else draw.number(-1.0, 2.0)
     return TwoArms(draw.number(0.01, 0.99), sure, draw.number(0.01, 0.99))
@@ -134,7 +134,7 @@ def outcome_model(law: FloatArray, initial: FloatArray | None = None) -> Outcome
     return OutcomeModel(law, [0.0, 1.0, 2.0], [0, 1, 1], [1.0, 0.0] if initial is None else initial)
 
 
-def random_task(draw: SeededDraw, *, stochastic: bool) -> ConditioningTask:
+def random_task(draw: Draw, *, stochastic: bool) -> ConditioningTask:
     horizon, n_actions = draw.integer(1, 2), draw.integer(2, 3)
     if stochastic:
         law = draw.weights((2, n_actions, 3), 0.5)
@@ -143,12 +143,12 @@ def random_task(draw: SeededDraw, *, stochastic: bool) -> ConditioningTask:
     return ConditioningTask(outcome_model(law), draw.weights((horizon, 2, n_actions)))
 
 
-def deterministic_task(draw: SeededDraw) -> ConditioningTask:
+def deterministic_task(draw: Draw) -> ConditioningTask:
     """H in 1..2, 2 states, 2 or 3 actions, one random outcome for each pair, Dirichlet(1) behaviour."""
     return random_task(draw, stochastic=False)
 
 
-def stochastic_task(draw: SeededDraw) -> ConditioningTask:
+def stochastic_task(draw: Draw) -> ConditioningTask:
     """As the deterministic tasks, with Dirichlet(.5) outcome laws."""
     return random_task(draw, stochastic=True)
 

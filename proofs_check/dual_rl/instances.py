@@ -9,7 +9,7 @@ import numpy as np
 
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.enumeration import Trajectories, enumerate_trajectories
-from mdplab.instances import SeededDraw, two_state_behaviour, two_state_mdp
+from mdplab.instances import Draw, two_state_behaviour, two_state_mdp
 from mdplab.instances.finite_horizon import deterministic_horizon_mdp
 from mdplab.instances.garnet import dirichlet_mdp
 from mdplab.instances.policies import full_support
@@ -68,19 +68,19 @@ class OfflineTask(PlanningTask):
     strength: float
 
 
-def offline_mdp(draw: SeededDraw) -> MDP:
+def offline_mdp(draw: Draw) -> MDP:
     """S in 2..5, A in 2..3, rows Dirichlet(.5), rewards uniform on [0, 1], discount in (.5, .95), start Dirichlet(1)."""
     return dirichlet_mdp(
         draw, states=(2, 5), actions=(2, 3), concentration=(0.5,), reward="unit", discount=(0.5, 0.95)
     )
 
 
-def planning_task(draw: SeededDraw) -> PlanningTask:
+def planning_task(draw: Draw) -> PlanningTask:
     """A model of generator G."""
     return PlanningTask(offline_mdp(draw))
 
 
-def offline_task(draw: SeededDraw) -> OfflineTask:
+def offline_task(draw: Draw) -> OfflineTask:
     """A model of generator G with data and strength 10^U(-1, .5).
 
     Half of the data are the occupancy of a behaviour policy ``.9 Dirichlet(1) + .1 / A``, half an arbitrary law on
@@ -140,7 +140,7 @@ class WeightingTask:
         return bool(np.isin(self.model.transition, (0.0, 1.0)).all())
 
 
-def weighting_task(draw: SeededDraw) -> WeightingTask:
+def weighting_task(draw: Draw) -> WeightingTask:
     """Four states, two actions, four stages, uniform successors and rewards, Dirichlet(1) start and behaviour.
 
     Four temperatures, log-uniform in (.25, 8).
@@ -197,7 +197,7 @@ class SafetyTask:
         return np.where(self.unsafe, self.margin, -1.0)
 
 
-def safety_task(draw: SeededDraw) -> SafetyTask:
+def safety_task(draw: Draw) -> SafetyTask:
     """S in 4..14, A in 2..3, uniform successors, unsafe with probability .4, margin in (.5, 8), discount .5, .9, .99."""
     successors, unsafe = safety_graph(draw)
     return SafetyTask(successors, unsafe, draw.number(0.5, 8.0), draw.choice((0.5, 0.9, 0.99)))

@@ -19,7 +19,7 @@ from mdplab._typing import FloatArray
 from mdplab.claims import HARMLESS, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.divergences import kl
 from mdplab.enumeration import best_of_n_enumerated
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.laws.order import best_of_n, win_rate
 from mdplab.numerics import maximum, monotone_root
 from mdplab.operators.tilt import log_sum_exp, log_tilt
@@ -66,14 +66,14 @@ class Ranking:
         return float(rounding(1, 8 * (self.n_draws + 1) * (self.probability.size + 8)))
 
 
-def small_ranking(draw: SeededDraw) -> Ranking:
+def small_ranking(draw: Draw) -> Ranking:
     """2 to 4 items, 1 to 4 draws, Dirichlet(1) base; scores normal, or on three levels so that ties are common."""
     m, n = draw.integer(2, 4), draw.integer(1, 4)
     score = draw.integers(0, 2, m) / 2.0 if draw.boolean() else draw.normal(m)
     return Ranking(draw.weights(m), score, n)
 
 
-def ranking(draw: SeededDraw) -> Ranking:
+def ranking(draw: Draw) -> Ranking:
     """Half of the time as above with at least 2 draws; otherwise 5 to 60 items of Dirichlet(1 or 30), 2 to 16 draws."""
     if draw.boolean():
         drawn = small_ranking(draw)
@@ -83,7 +83,7 @@ def ranking(draw: SeededDraw) -> Ranking:
     return Ranking(draw.weights(m, draw.choice((1.0, 30.0))), score, draw.integer(2, 16))
 
 
-def small_tilted_ranking(draw: SeededDraw) -> Ranking:
+def small_tilted_ranking(draw: Draw) -> Ranking:
     """2 to 4 items, 2 to 4 draws, scores on the levels 0, 1/4, ..., 1, not all equal."""
     m, n = draw.integer(2, 4), draw.integer(2, 4)
     score = draw.integers(0, 4, m) / 4.0

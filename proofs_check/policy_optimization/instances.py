@@ -11,7 +11,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import SeededDraw
+from mdplab.instances import Draw
 from mdplab.instances.garnet import dirichlet_mdp
 from mdplab.models import MDP
 from mdplab.operators import log_sum_exp, log_tilt
@@ -113,7 +113,7 @@ class AlignmentTask:
 
 
 def alignment_task(
-    draw: SeededDraw, states: tuple[int, int] = (2, 5), actions: tuple[int, int] = (2, 5)
+    draw: Draw, states: tuple[int, int] = (2, 5), actions: tuple[int, int] = (2, 5)
 ) -> AlignmentTask:
     """Dirichlet(.7) kernel, true reward in [-1, 1], gamma in (.5, .95), tau in (.2, 2), K = 3, normal Psi and nu."""
     mdp = dirichlet_mdp(

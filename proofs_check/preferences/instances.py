@@ -11,7 +11,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import SeededDraw
+from mdplab.instances import Draw
 from mdplab.instances.games import PREFERENCE_KINDS, random_preference
 from mdplab.instances.policies import full_support
 from mdplab.solvers import NashMDSolution
@@ -113,7 +113,7 @@ class NashMDTask:
         )
 
 
-def nash_md_task(draw: SeededDraw) -> NashMDTask:
+def nash_md_task(draw: Draw) -> NashMDTask:
     """n in 2..6, all kinds of preferences, tau in (.05, 2), eta tau in (0, 1]; the start is mu or a random law."""
     n = draw.integer(2, 6)
     payoff = random_preference(draw, n, draw.choice(PREFERENCE_KINDS)).probability

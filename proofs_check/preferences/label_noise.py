@@ -10,7 +10,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.divergences import kl
-from mdplab.instances import SeededDraw
+from mdplab.instances import Draw
 from mdplab.instances.policies import full_support
 from mdplab.models import PreferenceMatrix
 from mdplab.operators import chain_to_features, log_tilt, softmax_policy_gradient
@@ -208,19 +208,19 @@ class LogLinearTask:
         return chain_to_features(gradient, self.features[None])
 
 
-def flipped_label(draw: SeededDraw) -> FlippedLabel:
+def flipped_label(draw: Draw) -> FlippedLabel:
     """Five normal margins of deviation 2, p in (0, 1), eps in (0, .45)."""
     flip = draw.number(0.0, 0.45)
     return FlippedLabel(draw.normal(5, scale=2.0), draw.number(0.0, 1.0), (flip, flip), flip)
 
 
-def noisy_bandit(draw: SeededDraw) -> NoisyBandit:
+def noisy_bandit(draw: Draw) -> NoisyBandit:
     """n in 2..6, normal rewards, a full-support reference, beta in (.3, 2), eps in (.05, .4)."""
     n = draw.integer(2, 6)
     return NoisyBandit(draw.normal(n), full_support(draw, n), draw.number(0.3, 2.0), draw.number(0.05, 0.4))
 
 
-def log_linear_task(draw: SeededDraw) -> LogLinearTask:
+def log_linear_task(draw: Draw) -> LogLinearTask:
     """n in 4..6, d in 2..3, normal features and parameters, beta in (.2, 1), four eps in (0, .45)."""
     n, d = draw.integer(4, 6), draw.integer(2, 3)
     features, parameters = draw.normal((n, d)), draw.normal(d)

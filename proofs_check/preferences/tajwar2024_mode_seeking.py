@@ -16,7 +16,7 @@ import numpy as np
 
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side, rounding
-from mdplab.instances.draw import SeededDraw
+from mdplab.instances.draw import Draw
 from mdplab.instances.policies import full_support
 from mdplab.numerics import complex_step_gradient
 from mdplab.operators.tilt import log_tilt
@@ -60,7 +60,7 @@ class TwoBins:
         return float(self.probability[list(self.pair)].mean())
 
 
-def two_bins(draw: SeededDraw) -> TwoBins:
+def two_bins(draw: Draw) -> TwoBins:
     """n in 2..6, both laws ``.98 Dirichlet(1) + .02/n``, the masses of two bins replaced by their mean."""
     n = draw.integer(2, 6)
     probability, target = full_support(draw, n), full_support(draw, n)
@@ -70,7 +70,7 @@ def two_bins(draw: SeededDraw) -> TwoBins:
     return TwoBins(probability, target, (i, j))
 
 
-def vanishing_target(draw: SeededDraw) -> TwoBins:
+def vanishing_target(draw: Draw) -> TwoBins:
     """As before, with ``q_j`` made so small that ``log q_i/q_j`` is one to two times ``q_i/p``."""
     drawn = two_bins(draw)
     i, j = drawn.pair

@@ -21,7 +21,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Known, Outcome, Side, rounding
-from mdplab.instances import SeededDraw, three_state_unit_reward_mdp
+from mdplab.instances import Draw, three_state_unit_reward_mdp
 from mdplab.instances.garnet import RewardLaw, dirichlet_mdp
 from mdplab.models import MDP
 from mdplab.operators import occupancy
@@ -76,7 +76,7 @@ class NPGTask:
         return float(np.ptp(epsilon, axis=2).max() + self.run.q_span_errors.max() + rounding(size, 1))
 
 
-def npg_task(draw: SeededDraw) -> NPGTask:
+def npg_task(draw: Draw) -> NPGTask:
     """Dirichlet MDP with rewards uniform on [0, 1] or 0/1, log eta uniform in (-5, 1), 60 steps."""
     laws: tuple[RewardLaw, ...] = ("unit", "binary")
     law = draw.choice(laws)

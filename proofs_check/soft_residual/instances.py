@@ -10,7 +10,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_mdp
+from mdplab.instances import Draw, three_state_addon_reward, three_state_mdp
 from mdplab.instances.garnet import dirichlet_mdp
 from mdplab.models import MDP
 from mdplab.solvers import ControlSolution
@@ -94,7 +94,7 @@ class CustomisationTask:
         return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
 
 
-def customisation_task(draw: SeededDraw) -> CustomisationTask:
+def customisation_task(draw: Draw) -> CustomisationTask:
     """S in 2..6, A in 2..4, normal rewards, discount in (.3, .97), temperatures in (.2, 2), omega in (0, 2)."""
     mdp = dirichlet_mdp(draw)
     return CustomisationTask(

@@ -20,7 +20,7 @@ from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, r
 from mdplab.claims.tolerances import CONIC_POLICY, CONIC_VALUE
 from mdplab.convex import ProgramSolution, conic_entropy_occupancy_program
 from mdplab.divergences import entropy, kl
-from mdplab.instances import SeededDraw, three_state_addon_reward, three_state_mdp
+from mdplab.instances import Draw, three_state_addon_reward, three_state_mdp
 from mdplab.instances.garnet import dirichlet_mdp, random_logits
 from mdplab.operators import induced, log_tilt, policy_of_occupancy
 from mdplab.solvers import ControlSolution
@@ -70,7 +70,7 @@ def kl_task(mdp: Any, addon: FloatArray, logits: FloatArray, alpha: float, beta:
     return KLTask(mdp, addon, alpha, beta + eta, beta / alpha, logits)
 
 
-def random_kl_task(draw: SeededDraw, states: tuple[int, int] = (2, 6)) -> KLTask:
+def random_kl_task(draw: Draw, states: tuple[int, int] = (2, 6)) -> KLTask:
     """beta in (.1, 2), eta in (-.6 beta, 1), alpha in (.2, 2); the model as for customisation."""
     mdp = dirichlet_mdp(draw, states=states)
     addon = draw.normal((mdp.n_states, mdp.n_actions))

@@ -17,7 +17,7 @@ from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.enumeration import enumerate_trajectories
-from mdplab.instances import SeededDraw, three_state_mdp
+from mdplab.instances import Draw, three_state_mdp
 from mdplab.instances.garnet import dirichlet_mdp, random_logits
 from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.numerics import complex_step_gradient
@@ -80,7 +80,7 @@ class SoftGradientTask:
         return (flow / (1 - discount) * spread + per_pair) / (1 - discount)
 
 
-def soft_gradient_task(draw: SeededDraw) -> SoftGradientTask:
+def soft_gradient_task(draw: Draw) -> SoftGradientTask:
     """Dirichlet MDP with normal rewards, normal logits, alpha in (.2, 2), a normal baseline."""
     mdp = dirichlet_mdp(draw)
     return SoftGradientTask(
@@ -91,7 +91,7 @@ def soft_gradient_task(draw: SeededDraw) -> SoftGradientTask:
     )
 
 
-def short_task(draw: SeededDraw) -> SoftGradientTask:
+def short_task(draw: Draw) -> SoftGradientTask:
     """S = 3, A = 2, four stages: small enough to enumerate every path."""
     mdp = dirichlet_mdp(draw, states=(3, 3), actions=(2, 2))
     return SoftGradientTask(mdp, random_logits(draw, 3, 2), draw.number(0.2, 2.0), draw.normal(3))

@@ -10,7 +10,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
 from mdplab.enumeration import Paths, enumerate_paths
-from mdplab.instances import SeededDraw, three_state_chain, three_state_chain_likelihood
+from mdplab.instances import Draw, three_state_chain, three_state_chain_likelihood
 from mdplab.instances.chains import dirichlet_chain
 from mdplab.models import MarkovChain
 from mdplab.operators import log_value_recursion, tilted_chain
@@ -113,7 +113,7 @@ class ChainTask:
         return 2 * (self.chain.steps + 1) * self.step_error
 
 
-def chain_task(draw: SeededDraw) -> ChainTask:
+def chain_task(draw: Draw) -> ChainTask:
     """K in 2..4, T in 1..4, full-support rows, p(y|x) uniform on (.001, 1), strength .3, 1, 2 or 8."""
     chain = dirichlet_chain(draw)
     n, steps = chain.n_states, chain.steps
