@@ -1,5 +1,6 @@
 from . import claims as claims
 from . import divergences as divergences
+from . import falsifier as falsifier
 from . import instances as instances
 from . import laws as laws
 from . import models as models
@@ -7,6 +8,8 @@ from . import operators as operators
 from . import plotting as plotting
 from . import solvers as solvers
 from . import wasserstein as wasserstein
+from .falsifier import Conjecture as Conjecture
+from .falsifier import falsify as falsify
 from .instances import as_gymnasium as as_gymnasium
 from .instances import from_gymnasium as from_gymnasium
 from .models import MDP as MDP

@@ -374,7 +374,7 @@ class ReplayDraw(Draw):
             value = self._fitted(value, simplest)
         match kind:
             case "weights":
-                return _on_simplex(value, simplest)
+                return _on_simplex(value, simplest, _LEAST_WEIGHT if parameters["positive"] else 0.0)
             case "integers" | "uniform" | "log_uniform":
                 return np.asarray(np.clip(value, parameters["low"], parameters["high"]))
             case "choice":
@@ -393,13 +393,19 @@ class ReplayDraw(Draw):
         return result
 
 
-def _on_simplex(value: Array, simplest: Array) -> Array:
+_LEAST_WEIGHT = 1e-9  # stands for a face of the simplex where weights must be positive
+
+
+def _on_simplex(value: Array, simplest: Array, least: float) -> Array:
     """Rows divided by their sums, unless they are laws already."""
     value = np.maximum(value, 0.0)
     total = value.sum(axis=-1, keepdims=True)
-    if np.all(np.abs(total - 1.0) <= 4e-16 * value.shape[-1]):
-        return value
-    return np.where(total > 0, value / np.where(total > 0, total, 1.0), simplest)
+    if not np.all(np.abs(total - 1.0) <= 4e-16 * value.shape[-1]):
+        value = np.where(total > 0, value / np.where(total > 0, total, 1.0), simplest)
+    if value.min(initial=1.0) < least:
+        value = np.maximum(value, least)
+        value = value / value.sum(axis=-1, keepdims=True)
+    return value
 
 
 def _made_distinct(value: IntArray, n: int) -> IntArray:

@@ -1,0 +1,321 @@
+"""The search for an instance that breaks a conjecture, or comes nearest to it.
+
+Three stages in rounds that grow: instances of simple rationals and instances of the family's law are scored; the best
+tapes of different sizes are climbed by random changes of all orders of magnitude; the real numbers of the best are
+polished by the simplex method of Nelder and Mead.  Random instances alone understate how tight a bound is: extrema lie
+at vertices, which the grid meets, or inside, where only the polish arrives.
+
+The sequence of instances depends on the seed alone.  A larger budget of evaluations goes on with it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mdplab.claims.relations import Outcome
+from mdplab.falsifier.conjecture import Conjecture
+from mdplab.falsifier.tapes import Tape, mutated, real_vector, signature, with_reals
+from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw, TapeEntry
+
+__all__ = ["BudgetSpent", "Candidate", "Family", "Search"]
+
+Family = Callable[[Draw], Any]
+
+_POOL = 24  # candidates that are kept between rounds
+_STARTS = 4  # climbs of one round
+_LONGEST_ROUND = 4000
+_SIMPLEX_LIMIT = 40  # numbers beyond which Nelder-Mead no longer gets anywhere
+
+
+class BudgetSpent(Exception):
+    """The evaluations or the seconds are used up."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An instance that was scored.
+
+    Attributes
+    ----------
+    score : float
+        See :mod:`mdplab.falsifier.conjecture`.
+    tape : list of TapeEntry or None
+        Answers that give it; None for a named instance.
+    instance : object
+        The instance.
+    outcome : Outcome
+        Both sides.
+    """
+
+    score: float
+    tape: Tape | None
+    instance: Any
+    outcome: Outcome
+
+
+@dataclass
+class Search:
+    """State of a search: counts, the best candidates, and those that break the conjecture.
+
+    Attributes
+    ----------
+    conjecture : Conjecture
+        What is searched.
+    family : callable
+        Instance family.
+    seed : int
+        Seed of the whole sequence.
+    evaluations : int or None
+        Largest number of instances that are tried.
+    deadline : float
+        Time (``time.monotonic``) after which no further instance is tried.
+    accept : callable
+        Asked about each candidate that breaks the conjecture; True ends the search.
+    progress : callable
+        Called after every evaluation.
+    """
+
+    conjecture: Conjecture
+    family: Family
+    seed: int
+    evaluations: int | None
+    deadline: float
+    accept: Callable[[Candidate], bool]
+    progress: Callable[[Search], None] = lambda search: None
+    tried: int = 0
+    skipped: int = 0
+    failed: int = 0
+    undecided: int = 0
+    failure: str = ""
+    pool: list[Candidate] = field(default_factory=list)
+    found: Candidate | None = None
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate with the largest score."""
+        return self.pool[0] if self.pool else None
+
+    def run(self, witnesses: tuple[Any, ...] = ()) -> None:
+        """Search until something is accepted or the budget is spent.
+
+        Parameters
+        ----------
+        witnesses : tuple
+            Named instances, scored first.
+        """
+        try:
+            for witness in witnesses:
+                self._spend()
+                candidate = self._scored(witness, None)
+                if candidate is not None:
+                    self._enter(candidate)
+            for number in range(1 << 30):
+                self._round(number)
+        except BudgetSpent:
+            pass
+
+    def _round(self, number: int) -> None:
+        size = min(100 << number, _LONGEST_ROUND)
+        for kind, engine in enumerate((LatticeDraw, SeededDraw)):
+            rng = self._rng(number, kind)
+            if self.conjecture.stacked is not None:
+                self._explore_stacked(engine, rng, 8 * size)
+                continue
+            for _ in range(size // (1 + kind)):
+                self._draw(engine(int(rng.integers(2**62))))
+        for place, start in enumerate(self._starts()):
+            self._climb(start, size, self._rng(number, 2, place))
+
+    def _rng(self, *place: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *place])))
+
+    def _starts(self) -> list[Candidate]:
+        """The best candidate of each of the best sizes, then the best of all."""
+        chosen: dict[Any, Candidate] = {}
+        for candidate in self.pool:
+            if candidate.tape is not None:
+                chosen.setdefault(signature(candidate.tape), candidate)
+        return list(chosen.values())[:_STARTS]
+
+    # --- one instance ----------------------------------------------------------------------------------------------
+
+    def evaluate(self, draw: Draw) -> Candidate | None:
+        """Score one instance of the family; None where there is nothing to score.
+
+        Parameters
+        ----------
+        draw : Draw
+            The engine that answers.
+
+        Returns
+        -------
+        Candidate or None
+
+        Raises
+        ------
+        BudgetSpent
+            If the budget is used up.
+        """
+        self._spend()
+        try:
+            instance = self.family(draw)
+        except Rejected:
+            self.skipped += 1
+            return None
+        except Exception as problem:
+            return self._fail(problem)
+        return self._scored(instance, draw.tape)
+
+    def _draw(self, draw: Draw) -> Candidate | None:
+        candidate = self.evaluate(draw)
+        return None if candidate is None else self._enter(candidate)
+
+    def _spend(self, count: int = 1) -> None:
+        used = self.evaluations is not None and self.tried >= self.evaluations
+        if used or time.monotonic() > self.deadline:
+            raise BudgetSpent
+        self.tried += count
+        self.progress(self)
+
+    def _fail(self, problem: Exception) -> None:
+        self.failed += 1
+        self.failure = self.failure or f"{type(problem).__name__}: {problem}"
+
+    def _scored(self, instance: Any, tape: Tape | None) -> Candidate | None:
+        try:
+            if not self.conjecture.assumes(instance):
+                self.skipped += 1
+                return None
+            outcome = self.conjecture.check(instance)
+        except Exception as problem:
+            return self._fail(problem)
+        if outcome.verdict == "undecided":
+            self.undecided += 1
+            return None
+        if outcome.verdict == "error":
+            return self._fail(ValueError(outcome.message))
+        return Candidate(self.conjecture.score(outcome), tape, instance, outcome)
+
+    def _enter(self, candidate: Candidate) -> Candidate:
+        if candidate.score > 0:
+            if self.accept(candidate):
+                self.found = candidate
+                raise BudgetSpent
+            # What is not confirmed counts as tight, so that the search goes elsewhere.
+            candidate = Candidate(0.0, candidate.tape, candidate.instance, candidate.outcome)
+        last = self.pool[-1].score if len(self.pool) >= _POOL else -math.inf
+        if candidate.score > last and all(candidate.score != other.score for other in self.pool):
+            self.pool.append(candidate)
+            self.pool.sort(key=lambda other: -other.score)
+            del self.pool[_POOL:]
+        return candidate
+
+    # --- stages ----------------------------------------------------------------------------------------------------
+
+    def _explore_stacked(
+        self, engine: type[LatticeDraw | SeededDraw], rng: np.random.Generator, size: int
+    ) -> None:
+        """Score many instances by one call, and look closely at the best."""
+        raw, sides = self.conjecture.stacked  # type: ignore[misc]
+        batch = 500
+        for _ in range(size // batch + 1):
+            self._spend(batch)
+            draw = StackDraw(engine(int(rng.integers(2**62))), batch)
+            try:
+                left, right = sides(raw(draw))
+            except Rejected:
+                self.skipped += batch
+                continue
+            scores = self.conjecture.scores(np.asarray(left, float), np.asarray(right, float))
+            scores = scores.reshape(batch, -1).max(axis=1)
+            for i in np.argsort(-scores)[:2]:
+                if scores[i] > -np.inf:
+                    self._draw(ReplayDraw(draw.tape_of(int(i))))
+
+    def _climb(self, start: Candidate, size: int, rng: np.random.Generator) -> None:
+        """Random changes, half of the evaluations; then the simplex method on the real numbers."""
+        best = start
+        for _ in range(size // 2):
+            tried = self._draw(ReplayDraw(mutated(best.tape or [], rng)))
+            if tried is not None and tried.score >= best.score:
+                best = tried
+        for part in (size // 4, size // 4):
+            best = self._polish(best, part, rng)
+
+    def _polish(self, start: Candidate, size: int, rng: np.random.Generator) -> Candidate:
+        from scipy.optimize import minimize
+
+        tape = start.tape or []
+        reals = real_vector(tape)
+        n = reals.values.size
+        if not 0 < n <= _SIMPLEX_LIMIT:
+            return start
+        best = start
+
+        def height(vector: Any) -> float:
+            nonlocal best
+            tried = self._draw(ReplayDraw(with_reals(tape, vector)))
+            if tried is None or tried.score == -math.inf:
+                return 3.0
+            if tried.score > best.score:
+                best = tried
+            return -tried.score
+
+        scale = 10.0 ** -rng.uniform(0, 3)
+        corners = reals.values + np.vstack(
+            [np.zeros(n), scale * np.diag(reals.steps * rng.choice([-1, 1], n))]
+        )
+        minimize(
+            height,
+            reals.values,
+            method="Nelder-Mead",
+            options={
+                "initial_simplex": corners,
+                "maxfev": size,
+                "xatol": 1e-13,
+                "fatol": 1e-13,
+                "adaptive": n > 5,
+            },
+        )
+        return best
+
+
+class StackDraw(Draw):
+    """Answers for many instances at once: single integers, booleans and choices are shared, all else gets an axis in front.
+
+    Parameters
+    ----------
+    inner : Draw
+        The engine that answers.
+    size : int
+        Number of instances B.
+    """
+
+    def __init__(self, inner: LatticeDraw | SeededDraw, size: int) -> None:
+        super().__init__()
+        self._inner, self._size = inner, size
+        self._shared: list[bool] = []
+
+    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Any:
+        shared = shape == () and kind in ("integers", "boolean", "choice")
+        self._shared.append(shared)
+        return self._inner._answer(kind, shape if shared else (self._size, *shape), parameters)
+
+    def number(self, low: float, high: float) -> Any:
+        """One number an instance, shape (B,)."""
+        return self.uniform(low, high)
+
+    def log_number(self, low: float, high: float) -> Any:
+        """One number an instance, shape (B,)."""
+        return self.log_uniform(low, high)
+
+    def tape_of(self, index: int) -> Iterator[TapeEntry]:
+        """The tape of one of the instances."""
+        for entry, shared in zip(self.tape, self._shared, strict=True):
+            yield entry if shared else TapeEntry(entry.kind, entry.parameters, np.asarray(entry.value[index]))
