@@ -29,7 +29,7 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,6 +66,8 @@ class LeastSquaresSolution(Solution):
         Elliptical norms of the features.
     gram : ndarray (H, d, d)
         Gram matrices, ridge included.
+    features, ridge, bonus, discount, reward, clip, pooled
+        What was asked for; ``bonus`` (H,), ``reward`` (H, S, A) or None.
     """
 
     value: FloatArray
@@ -74,6 +76,13 @@ class LeastSquaresSolution(Solution):
     weights: FloatArray
     width: FloatArray
     gram: FloatArray
+    features: FloatArray = field(repr=False)
+    ridge: float = field(repr=False)
+    bonus: FloatArray = field(repr=False)
+    discount: float = field(repr=False)
+    reward: FloatArray | None = field(repr=False)
+    clip: tuple[float, float] | None = field(repr=False)
+    pooled: bool = field(repr=False)
 
 
 def least_squares_value_iteration(
@@ -186,6 +195,13 @@ def least_squares_value_iteration(
         weights=weights,
         width=width,
         gram=gram,
+        features=phi,
+        ridge=ridge,
+        bonus=scale,
+        discount=discount,
+        reward=gains,
+        clip=clip,
+        pooled=pooled,
     )
 
 

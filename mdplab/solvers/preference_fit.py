@@ -42,7 +42,7 @@ F. Bach (2010), Self-concordant analysis for logistic regression, Electronic J. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,8 @@ class FitSolution(Solution):
         Lower bound on the eigenvalues of the Hessian on the complement of the gauge.
     component : ndarray of int, shape (n,)
         Component of the (undirected) comparison graph of each item.
+    temperature, log_reference, features, smoothing, flip
+        What was asked for; 1, zeros (n,) and None for Bradley-Terry rewards.
     """
 
     parameters: FloatArray
@@ -95,6 +97,11 @@ class FitSolution(Solution):
     gradient_norm: float
     curvature: float
     component: IntArray
+    temperature: float = field(repr=False)
+    log_reference: FloatArray = field(repr=False)
+    features: FloatArray | None = field(repr=False)
+    smoothing: float = field(repr=False)
+    flip: float = field(repr=False)
 
 
 def bradley_terry_fit(
@@ -135,9 +142,16 @@ def bradley_terry_fit(
     R. Bradley, M. Terry (1952), Rank analysis of incomplete block designs, Biometrika 39.
     """
     effective = _effective(weights, smoothing, flip)
-    identity = np.eye(effective.shape[0])
-    fit = _fit(effective, identity, np.zeros(effective.shape[0]), True, tol, max_steps)
-    return _solution(fit, effective, fit[0], None)
+    n = effective.shape[0]
+    fit = _fit(effective, np.eye(n), np.zeros(n), True, tol, max_steps)
+    task: dict[str, Any] = {
+        "temperature": 1.0,
+        "log_reference": np.zeros(n),
+        "features": None,
+        "smoothing": smoothing,
+        "flip": flip,
+    }
+    return _solution(fit, effective, fit[0], None, task)
 
 
 def direct_preference_fit(
@@ -203,6 +217,7 @@ def direct_preference_fit(
         logs = np.asarray(log_reference, dtype=np.float64)
         if logs.shape != (n,) or not np.isfinite(logs).all():
             raise ValueError(f"log_reference: expected {n} finite numbers")
+    matrix: FloatArray | None = None
     if features is None:
         fit = _fit(effective, temperature * np.eye(n), -temperature * logs, True, tol, max_steps)
         log_policy = log_tilt(fit[0]) if np.isfinite(fit[0]).all() else np.full(n, np.nan)
@@ -213,7 +228,14 @@ def direct_preference_fit(
         fit = _fit(effective, temperature * matrix, np.zeros(n), False, tol, max_steps)
         finite = np.isfinite(fit[0]).all()
         log_policy = log_tilt(matrix @ fit[0], log_reference=logs) if finite else np.full(n, np.nan)
-    return _solution(fit, effective, temperature * (log_policy - logs), log_policy)
+    task: dict[str, Any] = {
+        "temperature": temperature,
+        "log_reference": logs,
+        "features": matrix,
+        "smoothing": smoothing,
+        "flip": flip,
+    }
+    return _solution(fit, effective, temperature * (log_policy - logs), log_policy, task)
 
 
 _Fit = tuple[FloatArray, float, float, float, float, float, int, FloatArray, Status]
@@ -360,7 +382,11 @@ def _error_bound(loss: PairLoss, theta: FloatArray, gauge: FloatArray | None) ->
 
 
 def _solution(
-    fit: _Fit, effective: FloatArray, reward: FloatArray, log_policy: FloatArray | None
+    fit: _Fit,
+    effective: FloatArray,
+    reward: FloatArray,
+    log_policy: FloatArray | None,
+    task: dict[str, Any],
 ) -> FitSolution:
     theta, objective, norm, curvature, bound, rounding, steps, residuals, status = fit
     component = _components(effective)
@@ -380,4 +406,5 @@ def _solution(
         gradient_norm=norm,
         curvature=curvature,
         component=component,
+        **task,
     )

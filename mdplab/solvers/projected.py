@@ -30,7 +30,7 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +70,12 @@ class LinearFixedPoint(Solution):
         Proven bound on the sup norm of the Bellman residual of ``value``; inf without a model.
     matrix : ndarray (d, d)
         The matrix of the linear system.
+    method : {"td", "residual", "projection", "data"}
+        The equation; ``"data"`` is that of :func:`lstd`.
+    features, policy, weights, trace
+        What was asked for; ``weights`` (S,) divided by the largest, None with data.
+    ridge, discount : float
+        What :func:`lstd` was asked for; 0 and the model's discount otherwise.
     """
 
     coefficients: FloatArray
@@ -77,6 +83,13 @@ class LinearFixedPoint(Solution):
     value_error: float
     bellman_error: float
     matrix: FloatArray
+    method: str = field(repr=False)
+    features: FloatArray = field(repr=False)
+    policy: FloatArray | None = field(repr=False)
+    weights: FloatArray | None = field(repr=False)
+    trace: float = field(repr=False)
+    ridge: float = field(repr=False)
+    discount: float = field(repr=False)
 
 
 def _features(features: ArrayLike, shape: tuple[int, ...], letters: str) -> FloatArray:
@@ -194,6 +207,13 @@ def projected_fixed_point(
         value_error=residual / gap if gap > 0 else math.inf,
         bellman_error=residual,
         matrix=matrix,
+        method=method,
+        features=phi,
+        policy=np.asarray(rows, dtype=np.float64),
+        weights=w,
+        trace=trace,
+        ridge=0.0,
+        discount=gamma,
     )
 
 
@@ -317,6 +337,13 @@ def lstd(
         value_error=math.inf,
         bellman_error=math.inf,
         matrix=matrix,
+        method="data",
+        features=phi,
+        policy=None if policy is None else np.asarray(policy, dtype=np.float64),
+        weights=None,
+        trace=trace,
+        ridge=ridge,
+        discount=discount,
     )
 
 
