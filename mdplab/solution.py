@@ -3,19 +3,24 @@
 A solver never answers silently.  Its :class:`Status` says how the run ended and what to do about it; its
 :class:`Certificate` states a proven upper bound on the error of one named quantity, rounding included, and the
 theorem that proves it.  Each kind of result (control, evaluation, game, program, law, ...) extends
-:class:`Solution` in a frozen dataclass of its own beside the solvers that return it.
+:class:`Solution` in a frozen dataclass of its own beside the solvers that return it, and says what its table is.
 """
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mdplab._typing import FloatArray
+from mdplab._typing import Array, FloatArray
+from mdplab.names import UNNAMED, Names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Certificate", "ConvergenceWarning", "Solution", "Status"]
 
@@ -99,12 +104,20 @@ class Solution:
         Number of outer iterations.
     residuals : ndarray, shape (steps,) or (0,)
         Residual after each outer iteration, in the solver's own measure (named in its docstring).
+    names : Names
+        What the model calls its states, actions and objectives: the labels of :meth:`to_frame`.
+    axes, across : tuple of str, str
+        Of the class: index of the table, and the axis whose entries have columns of their own.
     """
 
     status: Status
     certificate: Certificate
     steps: int = 0
     residuals: FloatArray = field(default_factory=lambda: np.empty(0))
+    names: Names = field(default=UNNAMED, repr=False)
+
+    axes: ClassVar[tuple[str, ...]] = ()
+    across: ClassVar[str] = "action"
 
     def __post_init__(self) -> None:
         """Arrays become read-only views: a certificate speaks of the numbers as they were computed."""
@@ -129,6 +142,63 @@ class Solution:
             if item.repr and item.name not in ("status", "certificate"):
                 shown.append(f"{item.name}={_short(getattr(self, item.name))}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _numbers(self) -> dict[str, float]:
+        """The fields that are single numbers, but for ``steps``."""
+        content = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name != "steps")
+        return {name: entry for name, entry in content if isinstance(entry, int | float)}
+
+    def _columns(self) -> dict[str, Array]:
+        """Columns of the table: arrays over ``axes``; one with an axis more is spread over ``across``."""
+        return {}
+
+    def to_frame(self) -> pd.DataFrame:
+        """The solution as a table; the docstring of each kind says what its rows are.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``axes``, with the names that the model gives to states, actions and objectives; what has a value
+            for each action is a column an action, ``q_left`` and ``q_right``.  Kinds without arrays show their numbers.
+        """
+        import pandas as pd
+
+        columns = self._columns()
+        if not columns:
+            numbers = self._numbers()
+            return pd.DataFrame({"value": [*numbers.values()]}, index=pd.Index([*numbers], name="quantity"))
+        axes = self.axes
+        shape = next(iter(columns.values())).shape[: len(axes)]
+        labels = [self.names.of(axis, np.arange(n)) for axis, n in zip(axes, shape, strict=True)]
+        rows = (
+            pd.MultiIndex.from_product(labels, names=axes)
+            if labels[1:]
+            else pd.Index(labels[0], name=axes[0])
+        )
+        spread: dict[str, Array] = {}
+        for name, array in columns.items():
+            if array.ndim == len(axes):
+                spread[name] = array.ravel()
+                continue
+            entries = self.names.of(self.across, np.arange(array.shape[-1]))
+            for label, column in zip(entries, array.reshape(-1, entries.size).T, strict=True):
+                spread[f"{name}_{label}"] = column
+        return pd.DataFrame(spread, index=rows)
+
+    def _likeliest(self, policy: FloatArray) -> Array:
+        """The name of the likeliest action of each row of a policy."""
+        return self.names.of("action", policy.argmax(axis=-1))
+
+    def _repr_html_(self) -> str:
+        """Status, bound, numbers and the ends of the table, for notebooks."""
+        certificate = self.certificate
+        head = (
+            f"<p><b>{self.status.name}</b> ({html.escape(self.status.value)}); "
+            f"{html.escape(certificate.quantity)} &le; {certificate.bound:.3g}; {self.steps} steps</p>"
+        )
+        numbers = ", ".join(f"{name} {_short(entry)}" for name, entry in self._numbers().items())
+        table = self.to_frame().to_html(max_rows=20, max_cols=20, float_format="{:.6g}".format)
+        return f"{head}<p>{numbers}</p>{table}"
 
 
 def _short(entry: Any) -> str:

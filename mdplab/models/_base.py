@@ -6,12 +6,14 @@ import dataclasses
 import inspect
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.models.rational import RationalData, exact_texts, read_exact
+from mdplab.names import Names
 
 
 def lock_sparse(matrix: Any) -> Any:
@@ -60,6 +62,11 @@ class Model:
             elif hasattr(value, "tocsr"):
                 lock_sparse(value)
         self.__dict__.update(state)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of states, actions and objectives, where the model has them."""
+        return Names(*(self.__dict__.get(f"{axis}_names") for axis in Names._fields))
 
     def to_dict(self) -> dict[str, Any]:
         """Raw data as lists and numbers, ready for JSON.

@@ -6,7 +6,6 @@ SciPy's compiled code reads through them, because those loops trust the index ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import lock_sparse
+from mdplab.names import UNNAMED, Names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,9 @@ def entries(kernel: Any) -> tuple[IntArray, IntArray, FloatArray]:
     return expand(kernel)[keep], kernel.indices[keep].astype(np.int64), kernel.data[keep]
 
 
-def action_mask(available: ArrayLike | None, n_states: int, n_actions: int) -> BoolArray | None:
+def action_mask(
+    available: ArrayLike | None, n_states: int, n_actions: int, names: Names = UNNAMED
+) -> BoolArray | None:
     """The mask, with at least one action in each state."""
     if available is None:
         return None
@@ -134,12 +136,14 @@ def action_mask(available: ArrayLike | None, n_states: int, n_actions: int) -> B
     some = mask.any(axis=1)
     if not some.all():
         s = int(np.argmin(some))
-        raise ValueError(f"available[{s}] is False throughout: state {s} has no available action")
+        raise ValueError(
+            f"available[{s}] is False throughout: {names.place(('state',), (s,))} has no available action"
+        )
     return mask
 
 
 def check_csr(
-    kernel: Any, n_actions: int, free: BoolArray | None, labels: Sequence[str] = PAIR, source: Any = None
+    kernel: Any, n_actions: int, free: BoolArray | None, names: Names = UNNAMED, source: Any = None
 ) -> float:
     """Check the entries and row sums of a canonical CSR kernel, given as ``source``; the row deviation."""
     n_states = kernel.shape[1]
@@ -147,15 +151,21 @@ def check_csr(
     if data.size and not data.min() >= 0.0:
         k = int(np.argmin(data >= 0.0))
         i = int(np.searchsorted(kernel.indptr, k, side="right")) - 1
-        v.bad_probability("transition", data[k : k + 1], (i // n_actions, i % n_actions, kernel.indices[k]))
+        index = (i // n_actions, i % n_actions, kernel.indices[k])
+        v.bad_probability("transition", data[k : k + 1], index, PAIR, names)
     with np.errstate(over="ignore"):
         sums = (kernel @ np.ones(n_states)).reshape(n_states, n_actions)
     longest = max(1, int(np.diff(kernel.indptr).max()))
-    return v.check_sums("transition", sums, n_states, longest, labels, free, source=source)
+    return v.check_sums("transition", sums, n_states, longest, PAIR, free, source=source, names=names)
 
 
 def expected_reward(
-    kernel: Any, reward: ArrayLike, n_states: int, n_actions: int, available: BoolArray | None = None
+    kernel: Any,
+    reward: ArrayLike,
+    n_states: int,
+    n_actions: int,
+    available: BoolArray | None = None,
+    names: Names = UNNAMED,
 ) -> FloatArray:
     """Rewards ``(S, A)``; those on transitions are averaged under the kernel."""
     array = v.real("reward", reward, (n_states, n_actions), (n_states, n_actions, n_states))
@@ -164,7 +174,8 @@ def expected_reward(
         masked = available is not None and not available[index[:2]]
         hint = " also where the pair is unavailable: write 0, the mask alone excludes it" if masked else ""
         found = float(array[index])
-        raise ValueError(f"{v.place('reward', index)} is {found}, expected a finite number{hint}")
+        where = v.place("reward", index) + names.note(PAIR, index[:2])
+        raise ValueError(f"{where} is {found}, expected a finite number{hint}")
     array = v.lock(array)
     if array.ndim == 2:
         return array
@@ -221,14 +232,11 @@ def transition_frame(mdp: MDP) -> pd.DataFrame:
         keep = mdp.available.ravel()[pair]
         pair, successor, probability = pair[keep], successor[keep], probability[keep]
 
-    def named(names: tuple[str, ...] | None, index: IntArray) -> Array:
-        return index if names is None else np.array(names, dtype=object)[index]
-
     return pd.DataFrame(
         {
-            "state": named(mdp.state_names, pair // mdp.n_actions),
-            "action": named(mdp.action_names, pair % mdp.n_actions),
-            "next_state": named(mdp.state_names, successor),
+            "state": mdp.names.of("state", pair // mdp.n_actions),
+            "action": mdp.names.of("action", pair % mdp.n_actions),
+            "next_state": mdp.names.of("state", successor),
             "probability": probability,
             "reward": mdp.reward.ravel()[pair],
         }

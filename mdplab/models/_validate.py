@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
+from mdplab.names import UNNAMED, Names
 
 EPS = float(np.finfo(np.float64).eps)
 COMPUTED_ROWS = 1e-9
@@ -197,31 +198,22 @@ def names(name: str, values: Sequence[Any] | None, n: int, what: str) -> tuple[s
     return result
 
 
+def pair_names(
+    n_states: int,
+    n_actions: int,
+    state_names: Sequence[Any] | None = None,
+    action_names: Sequence[Any] | None = None,
+) -> Names:
+    """Checked names of states and actions."""
+    return Names(
+        names("state_names", state_names, n_states, "states"),
+        names("action_names", action_names, n_actions, "actions"),
+    )
+
+
 def row_tolerance(n: int) -> float:
     """Accepted deviation of the sum of a row of length ``n``: ``8 eps n``."""
     return 8 * EPS * n
-
-
-class Labels(tuple[str, ...]):
-    """What the axes of a table are called, with the names of their entries where there are any."""
-
-    entries: tuple[tuple[str, ...] | None, ...]
-
-    def __new__(cls, labels: Sequence[str], entries: Sequence[tuple[str, ...] | None]) -> Labels:
-        """Labels of the axes, and for each the names of its entries or None."""
-        result = super().__new__(cls, labels)
-        result.entries = tuple(entries)
-        return result
-
-
-def law_label(labels: Sequence[str], index: Sequence[int]) -> str:
-    """``(state 2, action 1)``, with names ``(state 2 'wet', action 1 'wait')``."""
-    entries = labels.entries if isinstance(labels, Labels) else (None,) * len(labels)
-    parts = [
-        f"{label} {int(i)}" + ("" if names is None else f" {names[i]!r}")
-        for label, names, i in zip(labels, entries, index, strict=True)
-    ]
-    return "(" + ", ".join(parts) + ")"
 
 
 def check_sums(
@@ -233,12 +225,13 @@ def check_sums(
     free: BoolArray | None = None,
     tolerance: float | None = None,
     source: Any = None,
+    names: Names = UNNAMED,
 ) -> float:
     """Largest deviation of the row sums from one, rounding of the summation included.
 
     ``sums`` has one axis a label; ``n`` is the length of a row, ``longest`` the largest number of terms summed;
     rows where ``free`` may also be all zero.  The default tolerance is ``8 eps n``.  ``source`` is the argument as
-    given: where it was of low precision the message says so.
+    given: where it was of low precision the message says so.  ``names`` are those of the entries of the axes.
     """
     deviation = np.abs(sums - 1.0)
     if free is not None:
@@ -248,7 +241,7 @@ def check_sums(
     tolerance = row_tolerance(n) if tolerance is None else tolerance
     if not largest <= tolerance:
         index = first(~(deviation <= tolerance))
-        row = f" row {law_label(labels, index)}" if labels else ""
+        row = f" row ({names.place(labels, index)})" if labels else ""
         zero = ", or all zeros as the pair is unavailable" if free is not None and free[index] else ""
         found = float(sums[index])
         raise ValueError(
@@ -276,24 +269,32 @@ def laws(
     free: BoolArray | None = None,
     tolerance: float | None = None,
     source: Any = None,
+    names: Names = UNNAMED,
 ) -> tuple[FloatArray, float]:
     """Check probabilities along the last axis of a float64 array; returns it read-only, and the row deviation.
 
-    ``source`` is the argument as given, see :func:`check_sums`.
+    ``source`` is the argument as given, ``names`` are those of the axes; see :func:`check_sums`.
     """
     if not array.min() >= 0.0:  # a NaN makes the minimum NaN
-        bad_probability(name, array)
+        bad_probability(name, array, labels=labels, names=names)
     n = array.shape[-1]
     with np.errstate(over="ignore"):
         sums = (array.reshape(-1, n) @ np.ones(n)).reshape(array.shape[:-1])
-    return lock(array), check_sums(name, sums, n, n, labels, free, tolerance, source)
+    return lock(array), check_sums(name, sums, n, n, labels, free, tolerance, source, names)
 
 
-def bad_probability(name: str, array: FloatArray, index: Sequence[int] | None = None) -> None:
+def bad_probability(
+    name: str,
+    array: FloatArray,
+    index: Sequence[int] | None = None,
+    labels: Sequence[str] = (),
+    names: Names = UNNAMED,
+) -> None:
     """Raise for the first entry of ``array`` that is no probability; ``index`` replaces its place in the message."""
     where = first(~(array >= 0.0))
     value = float(array[where])
-    shown = place(name, where if index is None else index)
+    index = where if index is None else index
+    shown = place(name, index) + names.note(labels, index[: len(labels)])
     if math.isnan(value):
         raise ValueError(f"{shown} is nan, expected a probability")
     raise ValueError(f"{shown} is {value!r}: probabilities must be >= 0")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import Model
+from mdplab.names import UNNAMED
 
 __all__ = ["LoggedDataset"]
 
@@ -215,8 +216,8 @@ class LoggedDataset(Model):
         totals = mass.sum(axis=-1, keepdims=True)
         unseen = totals[..., 0] == 0.0
         if unseen.any() and default is None:
-            where = v.law_label(("stage", "state")[3 - mass.ndim :], v.first(unseen))
-            raise ValueError(f"no data at {where}: give smoothing > 0 or a default law of the actions")
+            where = UNNAMED.place(("stage", "state")[3 - mass.ndim :], v.first(unseen))
+            raise ValueError(f"no data at ({where}): give smoothing > 0 or a default law of the actions")
         result: FloatArray = mass / np.where(totals == 0.0, 1.0, totals)
         if default is not None:
             law = v.real("default", default, *(mass.shape[i:] for i in range(mass.ndim)))

@@ -100,7 +100,8 @@ class FiniteHorizonMDP(SampledModel):
         kernel = v.real("transition", transition, ("S", "A", "S"), ("H", "S", "A", "S"))
         n_states, n_actions = kernel.shape[-3:-1]
         labels = ("stage", "state", "action")[4 - kernel.ndim :]
-        kernel, deviation = v.laws("transition", kernel, labels, source=transition)
+        names = v.pair_names(n_states, n_actions, state_names, action_names)
+        kernel, deviation = v.laws("transition", kernel, labels, source=transition, names=names)
         gain = v.finite("reward", reward, (n_states, n_actions), ("H", n_states, n_actions))
         stages = {"horizon": horizon if horizon is None else v.count("horizon", horizon)}
         stages["transition"] = kernel.shape[0] if kernel.ndim == 4 else None
@@ -119,8 +120,8 @@ class FiniteHorizonMDP(SampledModel):
             discount=v.number("discount", discount, 0.0, 1.0, closed="(]"),
             terminal=v.finite("terminal", last, (n_states,)),
             initial=None if initial is None else v.law("initial", initial, n_states),
-            state_names=v.names("state_names", state_names, n_states, "states"),
-            action_names=v.names("action_names", action_names, n_actions, "actions"),
+            state_names=names.state,
+            action_names=names.action,
             row_deviation=deviation,
         )
 

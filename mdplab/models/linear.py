@@ -30,9 +30,11 @@ from numpy.typing import ArrayLike
 from mdplab._typing import FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import StartedModel
+from mdplab.models._kernel import PAIR
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.linear_fit import linear_fit, row_blocks
 from mdplab.models.tabular import MDP
+from mdplab.names import Names
 
 __all__ = ["LinearMDP"]
 
@@ -129,9 +131,7 @@ class LinearMDP(StartedModel):
             raise ValueError("terminal needs a finite horizon: give horizon=")
         if steps is not None and terminal is None:
             terminal = np.zeros(n_states)
-        states = v.names("state_names", state_names, n_states, "states")
-        actions = v.names("action_names", action_names, n_actions, "actions")
-        labels = v.Labels(("state", "action"), (states, actions))
+        names = v.pair_names(n_states, n_actions, state_names, action_names)
         self.__dict__.update(
             features=phi,
             measures=mu,
@@ -140,9 +140,9 @@ class LinearMDP(StartedModel):
             horizon=steps,
             terminal=None if terminal is None else v.finite("terminal", terminal, (n_states,)),
             initial=None if initial is None else v.law("initial", initial, n_states),
-            state_names=states,
-            action_names=actions,
-            row_deviation=max(_check_rows(phi, stage, labels) for stage in mu.reshape(-1, d, n_states)),
+            state_names=names.state,
+            action_names=names.action,
+            row_deviation=max(_check_rows(phi, stage, names) for stage in mu.reshape(-1, d, n_states)),
         )
 
     @classmethod
@@ -175,9 +175,9 @@ class LinearMDP(StartedModel):
                 if not fit.transition_error <= tol
                 else ("reward", fit.reward_error, fit.worst_reward)
             )
-            where = v.law_label(v.Labels(("state", "action"), (mdp.state_names, mdp.action_names)), worst)
+            where = mdp.names.place(PAIR, worst)
             raise ValueError(
-                f"mdp is not linear in the features: its {part} is off by {error:.3g} at {where}, above {tol:.3g} "
+                f"mdp is not linear in the features: its {part} is off by {error:.3g} at ({where}), above {tol:.3g} "
                 f"(features of rank {fit.rank} of {fit.measures.shape[0]})"
             )
         return cls(
@@ -341,7 +341,7 @@ def _product(features: FloatArray, measures: FloatArray) -> FloatArray:
     return kernel
 
 
-def _check_rows(features: FloatArray, measures: FloatArray, labels: Sequence[str]) -> float:
+def _check_rows(features: FloatArray, measures: FloatArray, names: Names) -> float:
     """Check that the products are laws; the bound on their sums of moduli, less one."""
     shape, (d, n_states) = features.shape[:2], measures.shape
     flat = features.reshape(-1, d)
@@ -350,9 +350,9 @@ def _check_rows(features: FloatArray, measures: FloatArray, labels: Sequence[str
     deviation = np.abs(sums - 1.0)
     worst = int(np.argmax(deviation))
     if not deviation[worst] <= v.COMPUTED_ROWS:
-        where = v.law_label(labels, divmod(worst, shape[1]))
+        where = names.place(PAIR, divmod(worst, shape[1]))
         raise ValueError(
-            f"features @ measures {where} sums to {float(sums[worst])!r}, expected 1 within {v.COMPUTED_ROWS:.2g}"
+            f"features @ measures ({where}) sums to {float(sums[worst])!r}, expected 1 within {v.COMPUTED_ROWS:.2g}"
         )
     rounding = (n_states + d + 2) * v.EPS * float(moduli.max())
     negative = 0.0
@@ -362,9 +362,10 @@ def _check_rows(features: FloatArray, measures: FloatArray, labels: Sequence[str
             low = float(block.min())
             if low < -v.COMPUTED_ROWS:
                 i, t = np.unravel_index(int(block.argmin()), block.shape)
-                where = v.law_label(labels, divmod(rows.start + int(i), shape[1]))
+                where = names.place(PAIR, divmod(rows.start + int(i), shape[1]))
                 raise ValueError(
-                    f"features @ measures {where} gives state {int(t)} the probability {low!r}, expected >= 0"
+                    f"features @ measures ({where}) gives {names.place(PAIR[:1], (t,))} the probability {low!r}, "
+                    "expected >= 0"
                 )
             negative = max(negative, float(-np.minimum(block, 0.0).sum(axis=1).min()))
         negative += rounding

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.models import _validate as v
 from mdplab.models._base import StartedModel
+from mdplab.models._kernel import PAIR
 from mdplab.models.tabular import MDP
 
 __all__ = ["MultiObjectiveMDP"]
@@ -182,11 +183,15 @@ class MultiObjectiveMDP(StartedModel):
             If the policy has another shape, a row is no law, or takes an unavailable action.
         """
         pi = v.laws(
-            "policy", v.real("policy", policy, self.rewards.shape[1:]), ("state",), None, v.COMPUTED_ROWS
+            "policy",
+            v.real("policy", policy, self.rewards.shape[1:]),
+            ("state",),
+            tolerance=v.COMPUTED_ROWS,
+            names=self.names,
         )[0]
         if self.available is not None and (pi[~self.available] != 0.0).any():
-            state, action = v.first((pi != 0.0) & ~self.available)
-            raise ValueError(f"policy takes the unavailable action {action} in state {state}")
+            where = self.names.place(PAIR, v.first((pi != 0.0) & ~self.available))
+            raise ValueError(f"policy takes the unavailable pair ({where})")
         start = np.asarray(self.initial)
         n = self.n_states
         kernel: Any

@@ -8,6 +8,7 @@ transitions, kept **unaveraged**: return laws and variances of estimators need i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import StartedModel
+from mdplab.models._kernel import PAIR
 from mdplab.models.chain import RewardProcess
 from mdplab.models.tabular import MDP
 
@@ -37,6 +39,8 @@ class OutcomeModel(StartedModel):
         State that the outcome leads to.
     initial : array_like (S,), optional
         Law of the first state.
+    state_names, action_names : sequence of str, optional
+        Distinct names.
 
     Attributes
     ----------
@@ -48,6 +52,8 @@ class OutcomeModel(StartedModel):
         As given, read-only.
     initial : ndarray (S,) or None
         Law of the first state, read-only.
+    state_names, action_names : tuple of str or None
+        The names.
     row_deviation : float
         Upper bound on ``|sum_o law[s, a, o] - 1|``.
 
@@ -61,6 +67,8 @@ class OutcomeModel(StartedModel):
     outcome_reward: FloatArray
     next_state: IntArray
     initial: FloatArray | None
+    state_names: tuple[str, ...] | None
+    action_names: tuple[str, ...] | None
     row_deviation: float = field(init=False)
 
     def __init__(
@@ -69,9 +77,14 @@ class OutcomeModel(StartedModel):
         outcome_reward: ArrayLike,
         next_state: ArrayLike,
         initial: ArrayLike | None = None,
+        *,
+        state_names: Sequence[str] | None = None,
+        action_names: Sequence[str] | None = None,
     ) -> None:
-        array, deviation = v.laws("law", v.real("law", law, ("S", "A", "O")), ("state", "action"), source=law)
-        s, a, o = array.shape
+        given = v.real("law", law, ("S", "A", "O"))
+        s, a, o = given.shape
+        names = v.pair_names(s, a, state_names, action_names)
+        array, deviation = v.laws("law", given, PAIR, source=law, names=names)
         self.__dict__.update(
             law=array,
             outcome_reward=v.finite(
@@ -79,12 +92,18 @@ class OutcomeModel(StartedModel):
             ),
             next_state=v.integers("next_state", next_state, 0, s - 1, (o,), (s, a, o)),
             initial=None if initial is None else v.law("initial", initial, s),
+            state_names=names.state,
+            action_names=names.action,
             row_deviation=deviation,
         )
 
     @classmethod
     def from_transition_rewards(
-        cls, transition: ArrayLike, reward: ArrayLike, initial: ArrayLike | None = None
+        cls,
+        transition: ArrayLike,
+        reward: ArrayLike,
+        initial: ArrayLike | None = None,
+        **names: Sequence[str] | None,
     ) -> Self:
         """Build the model whose outcome is the successor.
 
@@ -96,6 +115,8 @@ class OutcomeModel(StartedModel):
             Reward on transitions.
         initial : array_like (S,), optional
             Law of the first state.
+        **names : sequence of str
+            ``state_names`` and ``action_names``, as for the constructor.
 
         Returns
         -------
@@ -104,9 +125,9 @@ class OutcomeModel(StartedModel):
         """
         kernel = v.real("transition", transition, ("S", "A", "S"))
         s, a, _ = kernel.shape
-        v.laws("transition", kernel, ("state", "action"), source=transition)
+        v.laws("transition", kernel, PAIR, source=transition, names=v.pair_names(s, a, **names))
         gain = v.finite("reward", reward, (s, a, s), (s, a, s, "k"))
-        return cls(kernel, gain, np.arange(s), initial)
+        return cls(kernel, gain, np.arange(s), initial, **names)
 
     @property
     def n_states(self) -> int:
@@ -174,7 +195,7 @@ class OutcomeModel(StartedModel):
         Returns
         -------
         MDP
-            Dense, with the law of the first state of this model.
+            Dense, with the law of the first state and the names of this model.
 
         Raises
         ------
@@ -183,7 +204,14 @@ class OutcomeModel(StartedModel):
         """
         if self.has_vector_rewards:
             raise ValueError("outcome_reward holds vectors: choose a component or a weighting first")
-        return MDP(self.kernel(), np.einsum("sao,sao->sa", self.law, self.rewards()), discount, self.initial)
+        return MDP(
+            self.kernel(),
+            np.einsum("sao,sao->sa", self.law, self.rewards()),
+            discount,
+            self.initial,
+            state_names=self.state_names,
+            action_names=self.action_names,
+        )
 
     def reward_process(self, actions: ArrayLike, discount: float) -> RewardProcess:
         """The reward process of one action per state, where the outcome is the successor.

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import Model
+from mdplab.names import UNNAMED
 
 __all__ = ["Policy"]
 
@@ -123,7 +124,7 @@ class Policy(Model):
         highest = z.max(axis=-1, keepdims=True)
         if (highest == -np.inf).any():
             index = v.first(highest[..., 0] == -np.inf)
-            raise ValueError(f"logits leave no action at {v.law_label(_LABELS[3 - z.ndim :], index)}")
+            raise ValueError(f"logits leave no action at ({UNNAMED.place(_LABELS[3 - z.ndim :], index)})")
         shifted = z - highest
         return cls(np.minimum(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), 0.0))
 

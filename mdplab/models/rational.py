@@ -12,6 +12,7 @@ import numpy as np
 
 from mdplab._typing import Array, FloatArray
 from mdplab.models import _validate as v
+from mdplab.names import UNNAMED, Names
 
 __all__ = ["RationalData"]
 
@@ -100,7 +101,13 @@ def fractions(name: str, x: Any, *shapes: v.Shape) -> Array:
     return v.lock(array)
 
 
-def quotients(name: str, weights: Array, labels: Sequence[str] = (), free: Array | None = None) -> FloatArray:
+def quotients(
+    name: str,
+    weights: Array,
+    labels: Sequence[str] = (),
+    free: Array | None = None,
+    names: Names = UNNAMED,
+) -> FloatArray:
     """Weights divided by their row sums, each quotient rounded once; rows where ``free`` may be all zero."""
     result = np.zeros(weights.shape)
     for index in np.ndindex(weights.shape[:-1]):
@@ -108,7 +115,7 @@ def quotients(name: str, weights: Array, labels: Sequence[str] = (), free: Array
         if total:
             result[index] = [weight / total for weight in weights[index]]  # int / int rounds correctly
         elif free is None or not free[index]:
-            where = f" row {v.law_label(labels, index)}" if labels else ""
+            where = f" row ({names.place(labels, index)})" if labels else ""
             raise ValueError(f"{name}{where} sums to 0, expected a positive sum of weights")
     return result
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import Array, FloatArray, IntArray
 from mdplab.models import _validate as v
 from mdplab.models._base import StartedModel
+from mdplab.models._kernel import PAIR
 from mdplab.models.dataset import LoggedDataset
 
 __all__ = ["RowSampler", "SampledModel"]
@@ -122,12 +123,13 @@ class SampledModel(StartedModel):
             raise ValueError(f"horizon is {steps}, but the model has {longest} stages")
         shape = (model.n_states, model.n_actions)
         law = v.real("policy", policy, shape, (steps, *shape))
-        law, _ = v.laws("policy", law, ("stage", "state")[3 - law.ndim :], tolerance=v.COMPUTED_ROWS)
+        axes = ("stage", "state")[3 - law.ndim :]
+        law, _ = v.laws("policy", law, axes, tolerance=v.COMPUTED_ROWS, names=self.names)
         mask = getattr(model, "available", None)
         if mask is not None and (wrong := (law > 0.0) & ~mask).any():
             *stage, s, a = v.first(wrong)
             raise ValueError(
-                f"policy takes the unavailable pair {v.law_label(_pair(model), (s, a))}"
+                f"policy takes the unavailable pair ({self.names.place(PAIR, (s, a))})"
                 + (f" at stage {stage[0]}" if stage else "")
             )
         rng = np.random.default_rng(seed)
@@ -148,8 +150,3 @@ class SampledModel(StartedModel):
             offset = h * shape[0] * shape[1] if staged else 0
             states[:, h + 1] = draw_state(pair + offset, rng.random(count))
         return LoggedDataset(states, actions, rewards, n_states=shape[0], n_actions=shape[1])
-
-
-def _pair(model: Any) -> v.Labels:
-    """Labels of a pair with the model's names."""
-    return v.Labels(("state", "action"), (model.state_names, model.action_names))

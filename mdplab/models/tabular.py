@@ -116,22 +116,21 @@ class MDP(SampledModel):
         action_names: Sequence[str] | None = None,
     ) -> None:
         kernel, n_states, n_actions = read_kernel("transition", transition)
-        mask = action_mask(available, n_states, n_actions)
-        states = v.names("state_names", state_names, n_states, "states")
-        actions = v.names("action_names", action_names, n_actions, "actions")
-        pair, free = v.Labels(PAIR, (states, actions)), None if mask is None else ~mask
+        names = v.pair_names(n_states, n_actions, state_names, action_names)
+        mask = action_mask(available, n_states, n_actions, names)
+        free = None if mask is None else ~mask
         if isinstance(kernel, np.ndarray):
-            kernel, deviation = v.laws("transition", kernel, pair, free, source=transition)
+            kernel, deviation = v.laws("transition", kernel, PAIR, free, source=transition, names=names)
         else:
-            deviation = check_csr(kernel, n_actions, free, pair, transition)
+            deviation = check_csr(kernel, n_actions, free, names, transition)
         self.__dict__.update(
             transition=kernel,
-            reward=expected_reward(kernel, reward, n_states, n_actions, mask),
+            reward=expected_reward(kernel, reward, n_states, n_actions, mask, names),
             discount=v.number("discount", discount, 0.0, 1.0, closed="[)"),
             initial=None if initial is None else v.law("initial", initial, n_states),
             available=mask,
-            state_names=states,
-            action_names=actions,
+            state_names=names.state,
+            action_names=names.action,
             row_deviation=deviation,
             exact=None,
         )
@@ -175,10 +174,12 @@ class MDP(SampledModel):
             If a weight is negative or no integer, or a row of an available pair sums to zero.
         """
         integers = integer_weights("weights", weights, ("S", "A", "S"))
-        mask = action_mask(available, *integers.shape[:2])
+        n_states, n_actions = integers.shape[:2]
+        named = v.pair_names(n_states, n_actions, names.get("state_names"), names.get("action_names"))
+        mask = action_mask(available, n_states, n_actions, named)
         start = None if initial is None else integer_weights("initial", initial, (integers.shape[0],))
         model = cls(
-            quotients("weights", integers, PAIR, None if mask is None else ~mask),
+            quotients("weights", integers, PAIR, None if mask is None else ~mask, named),
             gain := exact_reward(integers, reward),
             discount,
             None if start is None else quotients("initial", start),
@@ -251,7 +252,7 @@ class MDP(SampledModel):
         exact = self.exact if initial is None else None
         if reward is not None:
             shape = self.n_states, self.n_actions
-            changes["reward"] = expected_reward(self.transition, reward, *shape, available=self.available)
+            changes["reward"] = expected_reward(self.transition, reward, *shape, self.available, self.names)
             if exact is not None:
                 exact = dataclasses.replace(exact, reward=exact_reward(exact.weights, reward))
         if discount is not None:
@@ -308,8 +309,8 @@ class MDP(SampledModel):
             If a row of an available pair is random; the message names the first.
         """
         if not self.is_deterministic:
-            where = v.law_label(v.Labels(PAIR, (self.state_names, self.action_names)), v.first(self._random))
-            raise ValueError(f"the model is not deterministic: transition row {where} is random")
+            where = self.names.place(PAIR, v.first(self._random))
+            raise ValueError(f"the model is not deterministic: transition row ({where}) is random")
         pair, successor, _ = entries(self.transition)
         table: IntArray = np.full(self.reward.size, -1, dtype=np.int64)
         table[pair] = successor  # rows of unavailable pairs may be random, and are covered below
@@ -355,8 +356,9 @@ class MDP(SampledModel):
             If there is no such pair.
         """
         if not (0 <= state < self.n_states and 0 <= action < self.n_actions):
-            pair = v.law_label(PAIR, (state, action))
-            raise ValueError(f"no pair {pair}: S = {self.n_states}, A = {self.n_actions}")
+            raise ValueError(
+                f"no pair (state {state}, action {action}): S = {self.n_states}, A = {self.n_actions}"
+            )
         if not self.is_sparse:
             view: FloatArray = self.transition[state, action]
             return view

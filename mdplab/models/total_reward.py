@@ -89,29 +89,26 @@ class TotalRewardMDP(StartedModel):
     ) -> None:
         sparse = hasattr(transition, "tocsr")
         kernel, n_states, n_actions = read_kernel("transition", transition)
+        names = v.pair_names(n_states, n_actions, state_names, action_names)
         ends = v.boolean("terminal", terminal, (n_states,))
         mask = None if available is None else v.boolean("available", available, (n_states, n_actions))
         if mask is not None and not (mask.any(axis=1) | ends).all():
-            raise ValueError(
-                f"state {int(np.argmin(mask.any(axis=1) | ends))} has no available action and is not terminal"
-            )
+            where = names.place(("state",), v.first(~(mask.any(axis=1) | ends)))
+            raise ValueError(f"{where} has no available action and is not terminal")
         read = np.broadcast_to(~ends[:, np.newaxis], (n_states, n_actions))
         read = read if mask is None else read & mask
-        states = v.names("state_names", state_names, n_states, "states")
-        actions = v.names("action_names", action_names, n_actions, "actions")
-        pair = v.Labels(PAIR, (states, actions))
         if sparse:
-            deviation = check_csr(kernel, n_actions, ~read, pair, transition)
+            deviation = check_csr(kernel, n_actions, ~read, names, transition)
         else:
-            kernel, deviation = v.laws("transition", kernel, pair, ~read, source=transition)
+            kernel, deviation = v.laws("transition", kernel, PAIR, ~read, source=transition, names=names)
         self.__dict__.update(
             transition=kernel,
-            reward=expected_reward(kernel, reward, n_states, n_actions, mask),
+            reward=expected_reward(kernel, reward, n_states, n_actions, mask, names),
             terminal=ends,
             initial=None if initial is None else v.law("initial", initial, n_states),
             available=mask,
-            state_names=states,
-            action_names=actions,
+            state_names=names.state,
+            action_names=names.action,
             row_deviation=deviation,
         )
 

@@ -267,6 +267,7 @@ def solve_small_model(mdp: MDP, tol: float, method: str = "", rule: str = "") ->
         temperature=0.0,
         bonus=None,
         reward=mdp.reward,
+        names=mdp.names,
         method=method,
         rule=rule,
     )

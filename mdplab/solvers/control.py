@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mdplab._kernels import enclosures as formulas
-from mdplab._typing import BoolArray, FloatArray, IntArray
+from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.certificate import (
@@ -37,15 +37,12 @@ from mdplab.solvers.certificate import (
 )
 from mdplab.solvers.discounted import UNIT, DiscountedArrays
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["ControlSolution", "hard_solution", "row_spread", "soft_solution"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ControlSolution(Solution):
-    """Optimal value and policy of a discounted model, with proven error bounds.
+    """Optimal value and policy of a discounted model, with proven error bounds; its table has a row a state.
 
     Attributes
     ----------
@@ -119,32 +116,12 @@ class ControlSolution(Solution):
         result: BoolArray = (self.q >= self.q.max(axis=1, keepdims=True) - margin) & (self.q > -np.inf)
         return result
 
-    def to_frame(self) -> pd.DataFrame:
-        """The solution as a table, a row a state.
+    axes = ("state",)
 
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``value``, ``lower``, ``upper``, ``action`` (the likeliest), ``q_<a>`` and ``policy_<a>``.
-        """
-        import pandas as pd
-
-        columns: dict[str, Any] = {"value": self.value, "lower": self.lower, "upper": self.upper}
-        columns["action"] = self.policy.argmax(axis=1)
-        for a in range(self.q.shape[1]):
-            columns[f"q_{a}"] = self.q[:, a]
-        for a in range(self.q.shape[1]):
-            columns[f"policy_{a}"] = self.policy[:, a]
-        return pd.DataFrame(columns, index=pd.RangeIndex(self.value.size, name="state"))
-
-    def _repr_html_(self) -> str:
-        """Status, bound and the first states, for notebooks."""
-        head = (
-            f"<p><b>{self.status.name}</b> ({self.status.value}); {self.certificate.quantity} &le; "
-            f"{self.certificate.bound:.3g}; suboptimality of the policy &le; {self.suboptimality:.3g}; "
-            f"{self.steps} steps</p>"
-        )
-        return head + str(self.to_frame().to_html(max_rows=20, float_format="{:.6g}".format))
+    def _columns(self) -> dict[str, Array]:
+        bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        action = self._likeliest(self.policy)
+        return {**bounds, "action": action, "q": self.q, "policy": self.policy}
 
 
 def _shared(
@@ -179,6 +156,7 @@ def _shared(
         "backward_error": found.backward_error,
         "q_error": float(error),
         "reward": arrays.reward,
+        "names": arrays.names,
     }
 
 

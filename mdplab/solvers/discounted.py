@@ -17,9 +17,11 @@ from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
 from mdplab._typing import Array, BoolArray, FloatArray
+from mdplab.models._kernel import PAIR
 from mdplab.models._validate import first, place
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
+from mdplab.names import Names
 from mdplab.numerics.linear_system import UNIT_ROUNDOFF
 from mdplab.operators import _check
 from mdplab.solution import ConvergenceWarning, Status
@@ -73,6 +75,8 @@ class DiscountedArrays:
     data_rounding : float
         Relative rounding of the data: one unit for a model that was built from rationals, whose bounds then hold for
         the rationals too; 0 where the doubles are the problem.
+    names : Names
+        Those of the model.
     """
 
     n_states: int
@@ -87,6 +91,7 @@ class DiscountedArrays:
     successors: int
     overlap: float
     data_rounding: float
+    names: Names
 
     @property
     def is_sparse(self) -> bool:
@@ -157,19 +162,18 @@ def discounted_arrays(
     states, actions = mdp.n_states, mdp.n_actions
     available = np.ones((states, actions), dtype=bool) if mdp.available is None else np.asarray(mdp.available)
     if mdp.available is not None and not available.any(axis=1).all():
-        raise ValueError(f"available: state {int(np.argmin(available.any(axis=1)))} has no action")
+        where = mdp.names.place(PAIR[:1], [np.argmin(available.any(axis=1))])
+        raise ValueError(f"available: {where} has no action")
     rewards = mdp.reward if reward is None else _check.shaped(name, reward, (states, actions), "(S, A)")
     if np.iscomplexobj(rewards):
         raise ValueError(f"{name} must be real")
     if not np.isfinite(rewards).all():
         bad = ~np.isfinite(rewards) & available
         if bad.any():
-            state, action = (int(i) for i in np.argwhere(bad)[0])
             name = "reward" if reward is None else name
-            raise ValueError(
-                f"{name} is {rewards[state, action]} at state {state}, action {action}; expected finite"
-            )
-    _refuse_overflow("reward" if reward is None else name, rewards, available, mdp.discount)
+            where = mdp.names.place(PAIR, first(bad))
+            raise ValueError(f"{name} is {rewards[first(bad)]} at {where}; expected finite")
+    _refuse_overflow("reward" if reward is None else name, rewards, available, mdp)
     if mdp.available is not None:
         rewards = np.where(available, rewards, 0.0)
     rewards = np.ascontiguousarray(rewards, dtype=float)
@@ -210,6 +214,7 @@ def discounted_arrays(
         successors,
         min(1.0, overlap),
         0.0 if mdp.exact is None else UNIT,
+        mdp.names,
     )
 
 
@@ -217,14 +222,14 @@ def _need_discounted(mdp: Any) -> None:
     _check.model(mdp, MDP, "use backward_induction" if isinstance(mdp, FiniteHorizonMDP) else "")
 
 
-def _refuse_overflow(name: str, rewards: Array, available: BoolArray, discount: float) -> None:
+def _refuse_overflow(name: str, rewards: Array, available: BoolArray, mdp: MDP) -> None:
     """Values reach ``max|R| / (1 - discount)``, and errors are computed from sums of a few of them."""
     largest = float(np.abs(np.where(available, rewards, 0.0)).max())
-    if largest > HEADROOM * (1.0 - discount):
-        state, action = first(available & (np.abs(rewards) == largest))
+    if largest > HEADROOM * (1.0 - mdp.discount):
+        pair = first(available & (np.abs(rewards) == largest))
+        where = place(name, pair) + mdp.names.note(PAIR, pair)
         raise ValueError(
-            f"{place(name, (state, action))} is {float(rewards[state, action])!r}: at discount {discount} values would "
-            "overflow; rescale the reward"
+            f"{where} is {float(rewards[pair])!r}: at discount {mdp.discount} values would overflow; rescale the reward"
         )
 
 
@@ -274,15 +279,17 @@ def log_bonus(
     if np.iscomplexobj(values):
         raise ValueError(f"{name} must be real")
     if (values == np.inf).any():
-        where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
+        where = arrays.names.place(PAIR, first(values == np.inf))
         raise ValueError(f"{name} is inf at {where}; expected the logarithm of a weight")
     with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
         bonus = np.where(arrays.available, weight * values, -np.inf)
     if (bonus == np.inf).any():
-        raise ValueError(f"{place(name, first(bonus == np.inf))} times {weight} overflows")
+        pair = first(bonus == np.inf)
+        raise ValueError(f"{place(name, pair)}{arrays.names.note(PAIR, pair)} times {weight} overflows")
     empty = ~(bonus > -np.inf).any(axis=1)
     if empty.any():
-        raise ValueError(f"{name}: state {int(np.argmax(empty))} gives no weight to any available action")
+        where = arrays.names.place(PAIR[:1], [np.argmax(empty)])
+        raise ValueError(f"{name}: {where} gives no weight to any available action")
     return bonus
 
 

@@ -23,6 +23,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from mdplab._typing import Array, FloatArray
+from mdplab.models._kernel import PAIR
+from mdplab.models._validate import first
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.solution import Certificate, Solution, Status
@@ -48,7 +50,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EvaluationSolution(Solution):
-    """Value of a policy with proven error bounds.
+    """Value of a policy with proven error bounds; its table has a row a state.
 
     Attributes
     ----------
@@ -79,6 +81,12 @@ class EvaluationSolution(Solution):
     policy: FloatArray
     cost: FloatArray
     temperature: float
+
+    axes = ("state",)
+
+    def _columns(self) -> dict[str, Array]:
+        bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        return {**bounds, "q": self.q, "policy": self.policy}
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,14 +298,13 @@ def policy_cost(
         if np.iscomplexobj(reference):
             raise ValueError("log_reference must be real")
         if (reference == np.inf).any():
-            where = tuple(int(i) for i in np.argwhere(reference == np.inf)[0])
+            where = arrays.names.place(PAIR, first(reference == np.inf))
             raise ValueError(f"log_reference is inf at {where}; expected the logarithm of a weight")
         outside = taken & (reference == -np.inf)
         if outside.any():
-            state, action = (int(i) for i in np.argwhere(outside)[0])
+            where = arrays.names.place(PAIR, first(outside))
             raise ValueError(
-                f"log_reference is -inf at state {state}, action {action}, which the policy takes: the divergence is "
-                "infinite"
+                f"log_reference is -inf at {where}, which the policy takes: the divergence is infinite"
             )
         reference = np.where(taken, reference, 0.0)
     cost = temperature * (logs - reference)
@@ -373,4 +380,5 @@ def policy_evaluation(
         policy=rows,
         cost=cost,
         temperature=temperature,
+        names=arrays.names,
     )

@@ -42,7 +42,7 @@ def test_table_of_a_linear_model() -> None:
         ({"measures": [[0.5, 0.4], [1.0, 0.0]]}, r"\(state 0, action 0\) sums to 0.9, expected 1"),
         (
             {"measures": [[0.5, 0.5], [1.2, -0.2]], "state_names": ["a", "b"]},
-            r"\(state 1 'b', action 0\) gives state 1 the probability -0.2",
+            r"\(state 1 'b', action 0\) gives state 1 'b' the probability -0.2",
         ),
         ({"measures": [[0.5, 0.5]]}, "measures has shape"),
         ({"theta": [[1.0, 2.0], [1.0, 2.0]], "horizon": 3}, "stages disagree"),

@@ -85,7 +85,7 @@ def test_refusals_use_names() -> None:
         mdp.sample(np.full((2, 2), 0.5), 2, 2, seed=0)
     with pytest.raises(ValueError, match="no start law"):
         MDP(kernel, np.zeros((2, 2)), 0.9).sample(np.full((2, 2), 0.5), 2, 2, seed=0)
-    with pytest.raises(ValueError, match=r"policy row \(state 0\) sums to 1.5"):
+    with pytest.raises(ValueError, match=r"policy row \(state 0 'dry'\) sums to 1.5"):
         mdp.sample(np.full((2, 2), 0.75), 2, 2, seed=0)
     kernel[1, 0] = 0.3
     for given in (kernel, sparse.csr_array(kernel.reshape(4, 2))):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A unit may import units of lower levels, and units of its own level as long as these form no cycle.
 LEVELS = (
-    ("_typing", "_kernels", "solution", "numerics", "laws", "divergences", "wasserstein", "models"),
+    ("_typing", "_kernels", "names", "solution", "numerics", "laws", "divergences", "wasserstein", "models"),
     ("instances",),
     ("operators",),
     ("enumeration", "convex"),
@@ -173,7 +173,7 @@ def test_low_levels_load_numpy_alone(all_imports: list[Import]) -> None:
     heavy = [
         f"{found.module}:{found.line} imports {found.target}"
         for found in all_imports
-        if unit_of(found.module) in ("_typing", "solution", "models")
+        if unit_of(found.module) in ("_typing", "names", "solution", "models")
         and found.at_import
         and found.target.split(".")[0] in HEAVY
     ]
