@@ -33,11 +33,12 @@ from mdplab.models.tabular import MDP
 from mdplab.solution import Solution, Status
 from mdplab.solvers.control import ControlSolution
 from mdplab.solvers.policy_evaluation import EvaluationSolution
+from mdplab.solvers.verify_algebra import EPS, WIDE
 
 __all__ = ["Check", "Verification", "verify"]
 
-_WIDE = np.longdouble
-_EPS = float(np.finfo(_WIDE).eps)
+_WIDE = WIDE
+_EPS = EPS
 _NEWTON = 60
 
 
@@ -94,12 +95,11 @@ def verify(model: Any, solution: Solution) -> Verification:
 
     Parameters
     ----------
-    model : MDP or FiniteHorizonMDP
-        The model that was solved.
+    model : model, array_like or iterable of MDP
+        What was given to the solver: an MDP, a game, data, a preference matrix, a :class:`LinearProgram`, ...; for a
+        :class:`BatchSolution` the models of the stack, in order.
     solution : Solution
-        A :class:`ControlSolution`, :class:`EvaluationSolution`, :class:`HorizonSolution`,
-        :class:`MirrorDescentSolution`, :class:`PolicyGradientSolution`, :class:`StageEvaluation` or
-        :class:`StageMirrorDescentSolution`.
+        Of any kind that a function of :mod:`mdplab.solvers` or :mod:`mdplab.convex` returns for a model.
 
     Returns
     -------
@@ -111,7 +111,8 @@ def verify(model: Any, solution: Solution) -> Verification:
     TypeError
         If the kind of the solution is unknown or the model is not of the kind that it belongs to.
     ValueError
-        If the model has another number of states, actions or stages.
+        If the model has another number of states, actions or stages, or if the solution claims nothing: no bound is
+        known, or infeasibility and unboundedness are the word of a solver that gave no proof.
     """
     return _verify(solution, model)
 
@@ -167,6 +168,14 @@ def _need_shape(solution: Solution, found: tuple[int, ...], expected: tuple[int,
     if found != expected:
         raise ValueError(
             f"the {type(solution).__name__} has tables of shape {found}, the model {expected}: another model was solved"
+        )
+
+
+def _need_claim(solution: Solution) -> None:
+    if not np.isfinite(solution.certificate.bound):
+        raise ValueError(
+            f"the {type(solution).__name__} with status {solution.status.name} claims nothing that could be checked: "
+            f"{solution.status.value}"
         )
 
 
@@ -247,7 +256,8 @@ def _plain_solve(mdp: MDP, policy: FloatArray, right: FloatArray) -> FloatArray:
     transition: Any = mdp.transition
     if not mdp.is_sparse:
         kernel = np.einsum("sa,sat->st", policy, transition)
-        return np.asarray(np.linalg.solve(np.eye(mdp.n_states) - mdp.discount * kernel, right))
+        system = (np.eye(mdp.n_states) - mdp.discount * kernel).astype(float)
+        return np.asarray(np.linalg.solve(system, right))
     pairs: Any = sparse.csr_array(transition.multiply(policy.reshape(-1, 1)))
     owner = np.repeat(np.arange(mdp.n_states), mdp.n_actions)
     pool: Any = sparse.csr_array((np.ones(owner.size), (owner, np.arange(owner.size))))
@@ -277,12 +287,11 @@ def _fixed_point(
     return best, size / (1.0 - mdp.discount * (1.0 + mdp.row_deviation + deviation))
 
 
-def _optimality(mdp: MDP, solution: ControlSolution) -> Operator:
+def _optimality(mdp: MDP, reward: FloatArray, bonus: FloatArray | None, temperature: float) -> Operator:
     """Hard or soft optimality backup of the problem that was solved."""
-    bonus, temperature = solution.bonus, solution.temperature
 
     def operator(v: Array) -> tuple[Array, FloatArray]:
-        q = _lookahead(mdp, solution.reward, v)
+        q = _lookahead(mdp, reward, v)
         backup = _aggregate(q, bonus, temperature, mdp.available)
         if bonus is not None:
             return backup, np.exp((q + bonus - backup[:, np.newaxis]) / temperature).astype(float)
@@ -307,7 +316,11 @@ def _evaluation(mdp: MDP, reward: FloatArray, policy: Array, cost: Array) -> Ope
 def _(solution: ControlSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
     _need_shape(solution, solution.q.shape, model.reward.shape)
-    operator = _optimality(model, solution)
+    return Verification("Newton's method in extended precision", tuple(_control_checks(solution, model)))
+
+
+def _control_checks(solution: ControlSolution, model: MDP) -> list[Check]:
+    operator = _optimality(model, solution.reward, solution.bonus, solution.temperature)
     optimum, error = _fixed_point(model, operator, solution.value)
     # Bonuses that leave no weight to an action do not round what matters.
     bonus = np.zeros(1) if solution.bonus is None else np.where(solution.policy > 0, solution.bonus, 0.0)
@@ -329,13 +342,18 @@ def _(solution: ControlSolution, model: Any) -> Verification:
     checks += _policy_checks(solution.policy, solution.log_policy)
     allowed = solution.suboptimality + error + own_error
     checks.append(Check("policy loses at most suboptimality", float((optimum - own).max()), allowed))
-    return Verification("Newton's method in extended precision", tuple(checks))
+    return checks
 
 
 @_verify.register
 def _(solution: EvaluationSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
     _need_shape(solution, solution.q.shape, model.reward.shape)
+    checks = _evaluation_checks(solution, model)
+    return Verification("linear solve refined in extended precision", tuple(checks))
+
+
+def _evaluation_checks(solution: EvaluationSolution, model: MDP) -> list[Check]:
     policy, cost = solution.policy.astype(_WIDE), solution.cost.astype(_WIDE)
     deviation = float(np.abs(policy.sum(axis=1) - 1).max())
     operator = _evaluation(model, model.reward, policy, cost)
@@ -353,7 +371,7 @@ def _(solution: EvaluationSolution, model: Any) -> Verification:
         checks.append(Check("policy takes available actions", taken, 0.0))
     if solution.temperature == 0:
         checks.append(Check("no cost without temperature", float(np.abs(solution.cost).max()), 0.0))
-    return Verification("linear solve refined in extended precision", tuple(checks))
+    return checks
 
 
 def _cost_rounding(cost: FloatArray, temperature: float) -> float:
