@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked
 from mdplab.solution import Certificate, Solution, Status
 
 __all__ = ["SmoothMinimum", "minimise_smooth"]
@@ -113,6 +114,9 @@ def minimise_smooth(
     largest_ridge = 0.0
     status = Status.MAX_STEPS
     for _ in range(max_steps):
+        if asked(None):
+            status = Status.INTERRUPTED
+            break
         if norm == 0.0:
             status = Status.CONVERGED
             break

@@ -25,15 +25,14 @@ from mdplab.solvers.linear_mdp import (
 from mdplab.solvers.linear_programming import occupancy_program, value_program
 from mdplab.solvers.matrix_game import (
     GameSolution,
-    NashMDSolution,
     RegularisedNash,
     matrix_game,
-    nash_md,
     regularised_nash,
 )
 from mdplab.solvers.mirror_descent import MirrorDescentSolution, mirror_descent
 from mdplab.solvers.modified_policy_iteration import modified_policy_iteration
 from mdplab.solvers.multi_objective import FrontSolution, multi_objective
+from mdplab.solvers.nash_md import NashMDSolution, nash_md
 from mdplab.solvers.policy_evaluation import EvaluationSolution, evaluate_policy_array, policy_evaluation
 from mdplab.solvers.policy_gradient_ascent import (
     PolicyGradientSolution,

@@ -25,6 +25,7 @@ import numpy as np
 from scipy import sparse
 
 from mdplab._typing import FloatArray, IntArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.solution import Certificate, Status
 from mdplab.solvers.chain_value import evaluate_chain
@@ -44,6 +45,7 @@ from mdplab.solvers.undiscounted import PairModel, pair_model
 __all__ = ["average_reward", "average_solution"]
 
 
+@interruptible
 def average_reward(
     mdp: MDP,
     *,
@@ -87,6 +89,7 @@ def average_reward(
     residuals: list[float] = []
     seen = {choice.tobytes()}
     status = Status.CONVERGED
+    best: tuple[float, FloatArray, FloatArray, IntArray] | None = None
     while True:
         chain = evaluate_chain(sparse.csr_array(pairs.matrix[choice]), pairs.reward[choice])
         following, improvement = _improve(pairs, chain.gain, chain.bias, choice)
@@ -94,16 +97,26 @@ def average_reward(
         ended = following.tobytes() in seen  # nothing better, or rounding decides between equals
         if not ended and len(residuals) >= max_steps:
             status = Status.MAX_STEPS
+        shown: tuple[FloatArray, ...] = ()
         if callback is not None:
             bounds = bound_gain(pairs, chain.gain, chain.bias, choice)
-            if callback(len(residuals), bounds.lower, bounds.upper) and not ended:
-                status = Status.INTERRUPTED
+            shown = bounds.lower, bounds.upper
+            width = float((bounds.upper - bounds.lower).max())
+            if best is None or width < best[0]:
+                best = width, chain.gain, chain.bias, choice
+        if asked(callback, len(residuals), *shown) and not ended:
+            status = Status.INTERRUPTED
         if ended or status is not Status.CONVERGED:
             break
         seen.add(following.tobytes())
         choice = following
+    gain, bias = chain.gain, chain.bias
+    if (
+        best is not None and status is not Status.CONVERGED
+    ):  # gains increase, bounds need not improve with them
+        _, gain, bias, choice = best
     solution = average_solution(
-        mdp, pairs, chain.gain, chain.bias, choice, status=status, residuals=np.array(residuals), tol=tol
+        mdp, pairs, gain, bias, choice, status=status, residuals=np.array(residuals), tol=tol
     )
     warn_max_steps("average_reward", solution.status, len(residuals), solution.certificate.bound, tol)
     return solution

@@ -28,7 +28,7 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from scipy import sparse
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.multi_objective import MultiObjectiveMDP
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
@@ -81,6 +82,9 @@ class ConstrainedSolution(Solution):
     margin : float
         Proven lower bound on the largest margin ``t`` with which all thresholds can be kept; negative, the proven
         upper bound of it, if infeasible.
+    farkas : ndarray (m - 1,) or None
+        The proof of infeasibility: weights of sum one with ``max over policies of farkas . returns[1:]`` below
+        ``farkas . thresholds`` by ``-margin``.
     """
 
     objective: float
@@ -94,6 +98,7 @@ class ConstrainedSolution(Solution):
     return_errors: FloatArray
     infeasibility: float
     margin: float
+    farkas: FloatArray | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float:
@@ -152,6 +157,7 @@ def best_return(model: MultiObjectiveMDP, weights: FloatArray) -> tuple[float, f
     return float(model.initial @ found.value), error, found.policy
 
 
+@interruptible
 def constrained(
     model: MultiObjectiveMDP, thresholds: ArrayLike, *, tol: float = 1e-8, tie: float = 1e-9
 ) -> ConstrainedSolution:
@@ -195,9 +201,9 @@ def constrained(
     rewards = np.stack([flow.vector(r) for r in model.rewards])
     live = np.isfinite(c)
     scale = 1.0 - model.discount
-    margin, slater = _largest_margin(model, flow, rewards[1:][live], c[live], live)
-    if margin < 0:
-        return _infeasible(model, c, margin)
+    margin, slater, farkas = _largest_margin(model, flow, rewards[1:][live], c[live], live)
+    if farkas is not None:
+        return _infeasible(model, c, margin, farkas)
     program = linear_program(
         rewards[0],
         equal=(sparse.csr_array(flow.matrix.T), flow.start),
@@ -206,7 +212,7 @@ def constrained(
     )
     if not np.isfinite(program.primal).all():
         # feasible by a hair's breadth, or not: the solver could not tell, and no proof says which
-        return _infeasible(model, c, math.nan, status=Status.UNCERTIFIED)
+        return _infeasible(model, c, math.nan)
     policy = flow.table(flow.policy(program.primal))
     multipliers = np.zeros(c.size)
     multipliers[live] = program.multipliers["at_least"]
@@ -220,6 +226,8 @@ def constrained(
     dearest = max(1.0, float(np.abs(multipliers).max(initial=0.0)), float(np.abs(rewards).max(initial=0.0)))
     if bound > tol * max(1.0, abs(objective)):
         status = Status.PRECISION_LIMIT if math.isfinite(bound) else Status.UNCERTIFIED
+        if asked(None):  # the policies behind the bounds were not the best ones yet
+            status = Status.INTERRUPTED
     elif not (multipliers > tie * dearest).any():
         status = Status.SLACK
     elif _several(flow, rewards, multipliers, live, program, scale * c, tie * dearest):
@@ -273,13 +281,13 @@ def _feasible_value(
 
 def _largest_margin(
     model: MultiObjectiveMDP, flow: FlowPolytope, rewards: FloatArray, c: FloatArray, live: BoolArray
-) -> tuple[float, tuple[FloatArray, FloatArray] | None]:
-    """A proven margin with the returns of its policy; a negative number proves that there is none.
+) -> tuple[float, tuple[FloatArray, FloatArray] | None, FloatArray | None]:
+    """A proven margin with the returns of its policy; or a negative one with the weights that prove that there is none.
 
     ``max t : <d, R_k> / (1 - gamma) - t >= c_k`` over occupancies; its multipliers are the weights of Farkas.
     """
     if not c.size:
-        return math.inf, None
+        return math.inf, None, None
     scale = 1.0 - model.discount
     n = flow.reward.size
     transposed: Any = sparse.csr_array(flow.matrix.T)
@@ -291,12 +299,12 @@ def _largest_margin(
         maximise=True,
     )
     if not np.isfinite(program.primal).all():
-        return 0.0, None
+        return 0.0, None, None
     policy = flow.table(flow.policy(program.primal[:n]))
     returns, errors = certified_returns(model, policy)
     margin = float(((returns - errors)[1:][live] - c).min())
     if margin > 0.0:
-        return margin * (1 - 8 * UNIT), (returns, errors)
+        return margin * (1 - 8 * UNIT), (returns, errors), None
     weights = np.zeros(model.n_objectives)
     weights[1:][live] = program.multipliers["at_least"]
     if (total := float(weights.sum())) > 0.0:
@@ -310,8 +318,8 @@ def _largest_margin(
             + 4 * UNIT * (abs(value) + (c.size + 1) * float(np.abs(weights[1:][live] * c).sum()))
         )
         if above < 0.0:
-            return above, None
-    return 0.0, None
+            return above, None, weights[1:]
+    return 0.0, None, None
 
 
 def _several(
@@ -349,13 +357,13 @@ def _several(
 
 
 def _infeasible(
-    model: MultiObjectiveMDP, c: FloatArray, margin: float, status: Status = Status.INFEASIBLE
+    model: MultiObjectiveMDP, c: FloatArray, margin: float, farkas: FloatArray | None = None
 ) -> ConstrainedSolution:
-    """The outcome without a policy."""
+    """The outcome without a policy, proven by weights or not."""
     nothing = np.full((model.n_states, model.n_actions), np.nan)
-    proven = status is Status.INFEASIBLE
+    proven = farkas is not None
     return ConstrainedSolution(
-        status=status,
+        status=Status.INFEASIBLE if proven else Status.UNCERTIFIED,
         certificate=Certificate(
             "error of the optimal value",
             0.0 if proven else math.inf,
@@ -373,4 +381,5 @@ def _infeasible(
         return_errors=np.full(model.n_objectives, np.inf),
         infeasibility=math.inf,
         margin=margin,
+        farkas=farkas,
     )

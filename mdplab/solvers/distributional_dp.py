@@ -31,11 +31,12 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.laws.finite_law import FiniteLaw
 from mdplab.operators.distributional import backup_laws
 from mdplab.solution import Certificate, ConvergenceWarning, Solution, Status
@@ -59,10 +60,13 @@ class LawSolution(Solution):
         The iterate ``eta_k``.
     ended : bool
         Whether the chain is acyclic and the iterate is its fixed point up to rounding.
+    order : int
+        Order of the Wasserstein distance of the certificate.
     """
 
     laws: tuple[FiniteLaw, ...]
     ended: bool
+    order: int
 
     @property
     def means(self) -> FloatArray:
@@ -96,6 +100,7 @@ def longest_path(kernel: FloatArray, reward: FloatArray) -> int | None:
     return length
 
 
+@interruptible
 def distributional_evaluation(
     process: RewardProcess,
     steps: int | None = None,
@@ -105,7 +110,7 @@ def distributional_evaluation(
     merge: float = 1e-12,
     max_atoms: int = 100_000,
     initial_laws: Sequence[FiniteLaw] | None = None,
-    callback: Callable[[int, float], object] | None = None,
+    callback: Callable[[int, float], Any] | None = None,
 ) -> LawSolution:
     """Iterate the distributional backup and bound the distance to the fixed point.
 
@@ -129,14 +134,15 @@ def distributional_evaluation(
     initial_laws : sequence of FiniteLaw, length S, optional
         ``eta_0`` in place of ``delta_0``.
     callback : callable, optional
-        Called with the step and the residual ``sup w_order(eta_k, eta_{k-1})`` after each backup.
+        ``callback(step, residual)`` with the residual ``sup w_order(eta_k, eta_{k-1})`` after each backup; a true answer ends
+        the run with the laws reached.
 
     Returns
     -------
     LawSolution
         ``laws``, ``ended``; ``certificate.bound`` bounds ``sup_s w_order(laws[s], eta*(s))``, ``residuals`` holds
         ``sup w_order(eta_k, eta_{k-1})``.  Status CONVERGED if the bound is at most ``tol``, PRECISION_LIMIT if its
-        rounding part alone exceeds ``tol``, UNCERTIFIED if the discount is 1 and the chain has not ended, MAX_STEPS
+        rounding part alone exceeds ``tol``, INTERRUPTED by the callback or Ctrl-C, UNCERTIFIED if the discount is 1 and the chain has not ended, MAX_STEPS
         otherwise; where ``max_atoms`` ended the run, ``steps`` is the number of backups done.
 
     Raises
@@ -172,7 +178,7 @@ def distributional_evaluation(
     first = accumulated = 0.0
     bound, rounding = (0.0, 0.0) if depth == 0 else (math.inf, 0.0)
     step = 0
-    refused = ""
+    refused, interrupted = "", False
     while step != steps and step != depth:
         if refused := _over_cap(kernel, laws, max_atoms, step + 1):
             break
@@ -193,13 +199,16 @@ def distributional_evaluation(
                 (accumulated + discount**step * first / (1.0 - discount), accumulated),
             )
             bound, rounding = bound * (1 + 16 * _EPS), rounding * (1 + 16 * _EPS)
-        if callback is not None:
-            callback(step, residual)
+        interrupted = asked(callback, step, residual)
         # With no prescribed number of steps: done, or rounding keeps the bound above tol.
         if steps is None and depth is None and (bound <= tol or (rounding > tol and residual <= rounding)):
             break
+        if interrupted:
+            break
     if bound <= tol:
         status = Status.CONVERGED
+    elif interrupted and step != depth:
+        status = Status.INTERRUPTED
     elif math.isinf(bound):
         status = Status.UNCERTIFIED if discount >= 1.0 else Status.MAX_STEPS
     else:
@@ -227,6 +236,7 @@ def distributional_evaluation(
         residuals=np.array(residuals),
         laws=tuple(laws),
         ended=ended,
+        order=int(order),
     )
 
 

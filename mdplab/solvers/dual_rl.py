@@ -50,12 +50,15 @@ from mdplab.convex.linear import linear_program
 from mdplab.convex.program import check_limits, power_of_two
 from mdplab.convex.smooth import minimise_smooth
 from mdplab.divergences import FDivergence, f_divergence
+from mdplab.interrupts import interruptible
 from mdplab.models import MDP
 from mdplab.solution import Certificate, Solution, Status
+from mdplab.solvers.discounted import warn_max_steps
 
 __all__ = ["ConjugateDual", "DualSolution", "dual_v"]
 
 _EPS = float(np.finfo(np.float64).eps)
+_CUT_SHORT = (Status.MAX_STEPS, Status.INTERRUPTED)
 _THEOREM = "weak duality: dual value at V, primal value at the occupancy of the recovered policy"
 
 
@@ -117,16 +120,17 @@ class DualSolution(Solution):
 
 
 class _Inner(NamedTuple):
-    """Outcome on the states that carry mass: V, recovered mass, gradient norms, whether the method ended, bounds."""
+    """Outcome on the states that carry mass: V, recovered mass, gradient norms, what ended the method, bounds."""
 
     value: FloatArray
     mass: FloatArray
     residuals: FloatArray
-    ended: bool
+    ended: Status
     value_error: float
     mass_error: float
 
 
+@interruptible
 def dual_v(
     mdp: MDP,
     data_occupancy: ArrayLike,
@@ -180,11 +184,12 @@ def dual_v(
     check_limits(tol=tol, max_steps=max_steps)
     table = data_law(mdp, data_occupancy)
     flow = FlowPolytope.of(mdp)
-    if conjugate == "plain" and row.name != "kl":
-        if row.name != "chi-square":
-            raise ValueError("conjugate: 'plain' is defined for 'kl' and 'chi-square'")
-        return _plain(flow, flow.vector(table), row, strength, tol, max_steps)
-    return _corrected(flow, flow.vector(table), row, strength, tol, max_steps)
+    plain = conjugate == "plain" and row.name != "kl"
+    if plain and row.name != "chi-square":
+        raise ValueError("conjugate: 'plain' is defined for 'kl' and 'chi-square'")
+    found = (_plain if plain else _corrected)(flow, flow.vector(table), row, strength, tol, max_steps)
+    warn_max_steps("dual_v", found.status, found.steps, found.certificate.bound, tol)
+    return found
 
 
 def _corrected(
@@ -227,7 +232,9 @@ def _corrected(
         value[~reached] = np.inf
         value[dead] = -np.inf
     elif not attained:
-        value[~reached] = _large(flow, value, strength)
+        # large enough for all residuals there to be at most -2 strength
+        size = float(np.abs(value).max()) + float(np.abs(flow.reward).max()) + 2.0 * strength
+        value[~reached] = 2.0 * size / (1.0 - flow.discount)
         residual = flow.reward - flow.matrix @ value
     known = bool(np.isfinite([objective, rounding, lower]).all())
     error = max(upper - objective, objective - lower, 0.0) if known else np.inf
@@ -235,7 +242,7 @@ def _corrected(
         lower, upper, rounding = -np.inf, np.inf, np.inf
         status = Status.UNCERTIFIED
     elif error > tol * max(1.0, abs(objective)):
-        status = Status.PRECISION_LIMIT if part.ended else Status.MAX_STEPS
+        status = part.ended if part.ended in _CUT_SHORT else Status.PRECISION_LIMIT
     elif attained:
         status = Status.CONVERGED
     else:
@@ -281,9 +288,8 @@ def _newton(
     minimum = minimise_smooth(
         dual.objective, dual.gradient, dual.hessian, start, tol=1e-13, max_steps=max_steps
     )
-    ended = minimum.status is not Status.MAX_STEPS
-    value_error, mass_error = dual.newton_bound(minimum.point)
-    return _Inner(minimum.point, dual.mass(minimum.point), minimum.residuals, ended, value_error, mass_error)
+    errors = dual.newton_bound(minimum.point)
+    return _Inner(minimum.point, dual.mass(minimum.point), minimum.residuals, minimum.status, *errors)
 
 
 def _total_variation(
@@ -319,14 +325,8 @@ def _total_variation(
     margin = flow.margin if flow.margin > 0.0 else 1.0
     size = float(np.abs(value).max() + np.abs(flow.reward).max()) + max(excess, 0.0) / margin
     value = value + max(excess + 64.0 * _EPS * size, 0.0) / margin
-    ended = program.status is not Status.MAX_STEPS
-    return _Inner(value, multipliers[:pairs] + multipliers[pairs:], np.zeros(0), ended, np.inf, np.inf)
-
-
-def _large(flow: FlowPolytope, value: FloatArray, strength: float) -> float:
-    """A value of the unreachable states that makes all their residuals at most ``-2 strength``."""
-    size = float(np.abs(value).max()) + float(np.abs(flow.reward).max()) + 2.0 * strength
-    return 2.0 * size / (1.0 - flow.discount)
+    mass = multipliers[:pairs] + multipliers[pairs:]
+    return _Inner(value, mass, np.zeros(0), program.status, np.inf, np.inf)
 
 
 def _plain(
@@ -351,8 +351,9 @@ def _plain(
     excess = (float(np.abs(gradient).sum()) + slack) ** 2 / (2.0 * curvature)
     error = excess + rounding
     nothing = np.full(flow.shape, np.nan)
+    missed = minimum.status if minimum.status in _CUT_SHORT else Status.PRECISION_LIMIT
     return DualSolution(
-        status=Status.CONVERGED if error <= tol * max(1.0, abs(objective)) else Status.PRECISION_LIMIT,
+        status=Status.CONVERGED if error <= tol * max(1.0, abs(objective)) else missed,
         certificate=Certificate(
             "error of the objective", error, "strong convexity of the plain dual", rounding
         ),

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.linear import LinearMDP
 from mdplab.operators import _check
 from mdplab.solution import Certificate, Status
@@ -166,6 +167,7 @@ def linear_policy_evaluation(
     )
 
 
+@interruptible
 def linear_policy_iteration(
     model: LinearMDP,
     *,
@@ -204,6 +206,7 @@ def linear_policy_iteration(
     actions = (model.features @ model.theta).argmax(axis=1)
     residuals: list[float] = []
     status: Status | None = None
+    best: tuple[FloatArray, _Found] | None = None
     while status is None:
         mixed = model.features[states, actions]
         w = _weights_of(model, mixed)
@@ -216,13 +219,13 @@ def linear_policy_iteration(
         better = q.max(axis=1) - own > doubt
         found = _optimality(model, sizes, w)
         residuals.append(found.residual)
+        if best is None or found.bound < best[1].bound:
+            best = w, found
         if not better.any():
             status = Status.CONVERGED
         elif len(residuals) >= max_steps:
             status = Status.MAX_STEPS
-        stop = callback is not None and callback(
-            len(residuals), found.value - found.bound, found.value + found.bound
-        )
+        stop = asked(callback, len(residuals), found.value - found.bound, found.value + found.bound)
         if stop and status in (None, Status.MAX_STEPS):
             status = Status.INTERRUPTED
         if status is None:
@@ -233,6 +236,8 @@ def linear_policy_iteration(
             if not following.bound < 0.9 * found.bound:
                 break
             w, found = w + found.delta, following
+    elif best is not None:  # values increase, bounds need not improve with them
+        w, found = best
     bound = found.bound
     if status is Status.CONVERGED and bound > tol:
         status = Status.PRECISION_LIMIT

@@ -23,8 +23,6 @@ where ``J = KL(pi || pi*) + KL(pi* || pi) >= |D|_1^2`` (Pinsker, twice).  Hence 
 most ``(range(S)/2) |D|_1^2``, which divides the first bound by ``1 - range(S)/(2 tau)``; where that is not positive
 the result is uncertified (there may be several fixed points).
 
-Nash-MD.  ``m_t ~ pi_t^(1 - eta tau) mu^(eta tau)``, ``pi_{t+1} ~ m_t exp(eta P m_t)``.
-
 References
 ----------
 J. von Neumann (1928), Zur Theorie der Gesellschaftsspiele, Math. Annalen 100.
@@ -34,8 +32,7 @@ S. Sokota et al. (2023), A Unified Approach to RL, Quantal Response Equilibria a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,12 +41,22 @@ from mdplab._typing import FloatArray
 from mdplab.convex.linear import linear_program
 from mdplab.convex.program import check_limits
 from mdplab.divergences import kl_from_logs
+from mdplab.interrupts import asked, interruptible
 from mdplab.models import MatrixGame, PreferenceMatrix
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Solution, Status
+from mdplab.solvers.discounted import warn_max_steps
 
-__all__ = ["GameSolution", "NashMDSolution", "RegularisedNash", "matrix_game", "nash_md", "regularised_nash"]
+__all__ = [
+    "GameSolution",
+    "RegularisedNash",
+    "checked_temperature",
+    "log_law",
+    "matrix_game",
+    "regularised_game",
+    "regularised_nash",
+]
 
 _EPS = float(np.finfo(np.float64).eps)
 _THEOREM = "|pi - pi*|_1 <= range(residual)/2: strong monotonicity of the game and Pinsker's inequality"
@@ -97,6 +104,10 @@ class RegularisedNash(Solution):
         Proven bound on ``KL(pi* || pi)`` and on ``KL(pi || pi*)``.
     log_error : float
         Proven bound on ``max |log pi - log pi*|``.
+    log_reference : ndarray, shape (n,)
+        Logarithm of the reference, as given.
+    temperature : float
+        As given.
     """
 
     policy: FloatArray
@@ -105,27 +116,8 @@ class RegularisedNash(Solution):
     gap: float
     kl_error: float
     log_error: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NashMDSolution(Solution):
-    """Run of Nash-MD.
-
-    Attributes
-    ----------
-    log_policies : ndarray, shape (steps + 1, n)
-        All iterates from the start.
-    step_sizes : ndarray, shape (steps,)
-        ``eta_t``.
-    """
-
-    log_policies: FloatArray
-    step_sizes: FloatArray
-
-    @property
-    def policies(self) -> FloatArray:
-        """Probabilities of all iterates."""
-        return np.asarray(np.exp(self.log_policies))
+    log_reference: FloatArray = field(repr=False)
+    temperature: float
 
 
 def matrix_game(game: MatrixGame | ArrayLike, *, tol: float = 1e-9) -> GameSolution:
@@ -189,6 +181,7 @@ def _law(weights: FloatArray) -> FloatArray:
     return np.asarray(weights / weights.sum())
 
 
+@interruptible
 def regularised_nash(
     preference: PreferenceMatrix | ArrayLike,
     reference: ArrayLike,
@@ -216,7 +209,8 @@ def regularised_nash(
     Returns
     -------
     RegularisedNash
-        ``residuals`` are the ranges of the residual after each round.
+        ``residuals`` are the ranges of the residual after each round.  Status CONVERGED, PRECISION_LIMIT, MAX_STEPS
+        (with a ConvergenceWarning), INTERRUPTED, or UNCERTIFIED where the game is not monotone.
 
     Raises
     ------
@@ -227,8 +221,8 @@ def regularised_nash(
     ----------
     R. Munos et al. (2023), Nash Learning from Human Feedback, arXiv 2312.00886.
     """
-    payoff, log_reference = _game(preference, reference)
-    tau = _temperature(temperature)
+    payoff, log_reference = regularised_game(preference, reference)
+    tau = checked_temperature(temperature)
     check_limits(tol=tol, max_steps=max_steps)
     n = payoff.shape[0]
 
@@ -243,7 +237,10 @@ def regularised_nash(
     log_policy = log_reference
     e = residual(log_policy)
     residuals: list[float] = []
+    interrupted = False
     for _ in range(max_steps):
+        if interrupted := asked(None):
+            break
         pi = np.exp(log_policy)
         jacobian = np.eye(n) - payoff @ (np.diag(pi) - np.outer(pi, pi)) / tau
         trial = log_tilt(log_policy - np.linalg.solve(jacobian, e))
@@ -259,7 +256,12 @@ def regularised_nash(
             trial_e = residual(trial)
         log_policy, e = trial, trial_e
         residuals.append(float(np.ptp(e)))
-    return _certified_nash(payoff, log_reference, tau, log_policy, np.asarray(residuals), tol, max_steps)
+    stopped = Status.INTERRUPTED if interrupted else Status.PRECISION_LIMIT
+    if len(residuals) >= max_steps:
+        stopped = Status.MAX_STEPS
+    found = _certified_nash(payoff, log_reference, tau, log_policy, np.asarray(residuals), tol, stopped)
+    warn_max_steps("regularised_nash", found.status, found.steps, found.certificate.bound, tol)
+    return found
 
 
 def _certified_nash(
@@ -269,7 +271,7 @@ def _certified_nash(
     log_policy: FloatArray,
     residuals: FloatArray,
     tol: float,
-    max_steps: int,
+    stopped: Status,
 ) -> RegularisedNash:
     """Evaluate the residual once more and apply the bound of the module's docstring."""
     n, pi = payoff.shape[0], np.exp(log_policy)
@@ -290,10 +292,8 @@ def _certified_nash(
     bound = distance + norm_error
     if not np.isfinite(bound):
         status = Status.UNCERTIFIED
-    elif bound <= tol:
-        status = Status.CONVERGED
     else:
-        status = Status.MAX_STEPS if residuals.size >= max_steps else Status.PRECISION_LIMIT
+        status = Status.CONVERGED if bound <= tol else stopped
     best = log_tilt(payoff @ pi, temperature=tau, log_reference=log_reference)
     return RegularisedNash(
         status=status,
@@ -306,93 +306,83 @@ def _certified_nash(
         gap=tau * max(float(kl_from_logs(log_policy, best)), 0.0),
         kl_error=kl_error,
         log_error=log_error,
+        log_reference=log_reference,
+        temperature=tau,
     )
 
 
-def nash_md(
-    preference: PreferenceMatrix | ArrayLike,
-    reference: ArrayLike,
-    *,
-    temperature: float,
-    steps: int,
-    schedule: float | Callable[[int], float] | None = None,
-    initial: ArrayLike | None = None,
-) -> NashMDSolution:
-    """Run Nash-MD and record every iterate.
+def regularised_game(
+    preference: PreferenceMatrix | ArrayLike, reference: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Payoff and log-reference of a regularised game, checked.
 
     Parameters
     ----------
     preference : PreferenceMatrix or array_like, shape (n, n)
-        Preference matrix.
+        The payoff.
     reference : array_like, shape (n,)
         Law of full support.
-    temperature : float
-        Weight of the KL divergence, > 0.
-    steps : int
-        Number of updates.
-    schedule : float or callable, optional
-        Step ``eta`` or ``t -> eta_t`` for ``t = 0, 1, ...``, with ``0 < eta temperature <= 1``; the default is
-        ``2 / (temperature (t + 2))``.
-    initial : array_like, shape (n,), optional
-        First policy, of full support; the default is the reference.
 
     Returns
     -------
-    NashMDSolution
-        Status ``UNCERTIFIED`` with an infinite bound: the run is a path, compare it with :func:`regularised_nash`.
+    payoff, log_reference : ndarray, shape (n, n), (n,)
 
     Raises
     ------
     ValueError
-        If shapes do not match or an argument is out of its range.
-
-    References
-    ----------
-    R. Munos et al. (2023), Nash Learning from Human Feedback, arXiv 2312.00886.
+        If the payoff is not square and finite or the reference is no such law.
     """
-    payoff, log_reference = _game(preference, reference)
-    tau = _temperature(temperature)
-    if steps < 0:
-        raise ValueError(f"steps: {steps!r}; expected a number >= 0")
-    first = log_reference if initial is None else _log_law("initial", initial, payoff.shape[0])
-    log_policies = np.empty((steps + 1, payoff.shape[0]))
-    sizes = np.empty(steps)
-    log_policies[0] = first
-    for t in range(steps):
-        rule = 2.0 / (tau * (t + 2)) if schedule is None else schedule
-        eta = float(rule(t) if callable(rule) else rule)
-        if not 0.0 < eta * tau <= 1.0 + 4.0 * _EPS:
-            raise ValueError(f"schedule: step {eta!r} at t = {t}; expected 0 < step * temperature <= 1")
-        kappa = min(eta * tau, 1.0)
-        mixture = mirror_step(log_policies[t], 0.0, step=0.0, kappa=kappa, log_magnet=log_reference)
-        log_policies[t + 1] = mirror_step(mixture, payoff @ np.exp(mixture), step=eta)
-        sizes[t] = eta
-    return NashMDSolution(
-        status=Status.UNCERTIFIED,
-        certificate=Certificate("1-norm error of the last policy", np.inf, "none: a recorded run", 0.0),
-        steps=steps,
-        log_policies=log_policies,
-        step_sizes=sizes,
-    )
-
-
-def _game(preference: PreferenceMatrix | ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
     given = preference.probability if isinstance(preference, PreferenceMatrix) else preference
     payoff = np.asarray(given, dtype=np.float64)
     if payoff.ndim != 2 or payoff.shape[0] != payoff.shape[1] or not np.isfinite(payoff).all():
         raise ValueError(f"preference: expected a finite square matrix, got shape {payoff.shape}")
-    return payoff, _log_law("reference", reference, payoff.shape[0])
+    return payoff, log_law("reference", reference, payoff.shape[0])
 
 
-def _log_law(name: str, law: ArrayLike, n: int) -> FloatArray:
-    """Logarithm of a law of full support."""
+def log_law(name: str, law: ArrayLike, n: int) -> FloatArray:
+    """Logarithm of a law of full support.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    law : array_like, shape (n,)
+        Positive, with sum 1 within 1e-9.
+    n : int
+        Its length.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     p = np.asarray(law, dtype=np.float64)
     if p.shape != (n,) or not (np.isfinite(p).all() and (p > 0.0).all()) or abs(p.sum() - 1.0) > 1e-9:
         raise ValueError(f"{name}: expected {n} positive probabilities with sum 1, got {p!r}")
     return np.asarray(np.log(p))
 
 
-def _temperature(temperature: float) -> float:
+def checked_temperature(temperature: float) -> float:
+    """A temperature, checked.
+
+    Parameters
+    ----------
+    temperature : float
+        Positive and finite.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If it is out of range.
+    """
     if not (np.isfinite(temperature) and temperature > 0.0):
         raise ValueError(f"temperature: {temperature!r}; expected a finite number > 0")
     return float(temperature)

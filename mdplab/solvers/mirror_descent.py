@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
@@ -74,6 +75,7 @@ class MirrorDescentSolution(Solution):
         return np.asarray(np.exp(self.log_policies))
 
 
+@interruptible
 def mirror_descent(
     mdp: MDP,
     *,
@@ -153,7 +155,7 @@ def mirror_descent(
         # The shift is one number for all actions: only its sum with q rounds differently for each.
         shift_rounding = 2 * UNIT * float(np.abs(shifted[arrays.available]).max())
         span_errors.append(row_spread(arrays, found) + 2 * relative.lookahead + shift_rounding)
-        if callback is not None and callback(t, log_policy, found.value):
+        if asked(callback, t, log_policy, found.value):
             status = Status.INTERRUPTED
             break
         if t < steps:

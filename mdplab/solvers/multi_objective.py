@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import BoolArray, FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models import _validate as v
 from mdplab.models.multi_objective import MultiObjectiveMDP
 from mdplab.operators.occupancy import occupancy, policy_of_occupancy
@@ -171,6 +172,7 @@ class _Search:
         self.policies.append(policy)
 
 
+@interruptible
 def multi_objective(model: MultiObjectiveMDP, *, tol: float = 1e-8, max_steps: int = 1_000) -> FrontSolution:
     """Vertices of the Pareto front of all stationary policies, with the weights for which each is best.
 
@@ -206,21 +208,23 @@ def multi_objective(model: MultiObjectiveMDP, *, tol: float = 1e-8, max_steps: i
     # the middle first: its optimum is on the front even where a single objective has ties
     search.add(search.solve(np.full(m, 1.0 / m))[1])
     residuals: list[float] = []
-    status = Status.CONVERGED
-    while True:
+    status: Status | None = None
+    bound = math.inf
+    while status is None:
         cells = _cells(np.array(search.points))
         worst, fresh = _check(search, cells, tol, max_steps)
         residuals.append(max(worst, 0.0))
-        if not fresh:
-            break
+        bound = min(bound, residuals[-1])  # a vertex more loses no less
         for policy in fresh:
             search.add(policy)
-        if len(search.corners) >= max_steps:
+        if worst == math.inf:
             status = Status.MAX_STEPS
-            cells = _cells(np.array(search.points))
-            worst = _check(search, cells, tol, max_steps)[0]
-            break
-    bound = max(worst, 0.0)
+        elif not fresh:
+            status = Status.CONVERGED
+        elif asked(None):
+            status = Status.INTERRUPTED
+    if fresh:
+        cells = _cells(np.array(search.points))
     if status is Status.CONVERGED and bound > tol:
         status = Status.PRECISION_LIMIT
     warn_max_steps("multi_objective", status, len(search.corners), bound, tol)

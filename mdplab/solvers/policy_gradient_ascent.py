@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
@@ -145,6 +146,7 @@ def smoothness_constant(
     return (8 * span + entropy) / (1 - mdp.discount) ** 3 * (1 + 2.0**-40)
 
 
+@interruptible
 def policy_gradient_ascent(
     mdp: MDP | FiniteHorizonMDP,
     *,
@@ -239,7 +241,7 @@ def policy_gradient_ascent(
         logs.append(log_policy)
         results.append(found)
         norms.append(float(np.linalg.norm(found.gradient)))
-        if callback is not None and callback(t, logits, found):
+        if asked(callback, t, logits, found):
             status = Status.INTERRUPTED
             break
         if t == steps:

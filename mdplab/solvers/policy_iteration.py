@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray, IntArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.solution import Status
 from mdplab.solvers.certificate import Enclosure, enclose, lookahead_rounding
@@ -37,6 +38,7 @@ __all__ = ["policy_iteration"]
 _POLISH = 50
 
 
+@interruptible
 def policy_iteration(
     mdp: MDP,
     *,
@@ -90,6 +92,7 @@ def policy_iteration(
     residuals: list[float] = []
     status: Status | None = None
     kept: tuple[FloatArray, FloatArray, Enclosure, IntArray] | None = None
+    best: tuple[FloatArray, FloatArray, Enclosure, IntArray] | None = None
     while status is None:
         policy = np.zeros(arrays.reward.shape)
         policy[states, actions] = 1.0
@@ -107,6 +110,8 @@ def policy_iteration(
         better = q.max(axis=1) - own > doubt
         found = _optimality(arrays, w, q)
         residuals.append(found.half_span)
+        if best is None or found.bound < best[2].bound:
+            best = w, q, found, actions
         if not better.any():
             # No improvement is proven.  Unproven ones are tried while each try halves the residual of optimality.
             if kept is None or found.half_span <= 0.5 * kept[2].half_span:
@@ -117,13 +122,16 @@ def policy_iteration(
                 status = Status.CONVERGED
         elif len(residuals) >= max_steps:
             status = Status.MAX_STEPS
-        if callback is not None:
-            stop = callback(len(residuals), found.value - found.bound, found.value + found.bound)
-            if stop and status in (None, Status.MAX_STEPS):
-                status = Status.INTERRUPTED
+        stop = asked(callback, len(residuals), found.value - found.bound, found.value + found.bound)
+        if stop and status in (None, Status.MAX_STEPS):
+            status = Status.INTERRUPTED
         if status is None:
             actions = np.where(better, q.argmax(axis=1), actions)
-    if kept is not None and kept[2].half_span <= found.half_span:
+    if (
+        best is not None and status is not Status.CONVERGED
+    ):  # values increase, bounds need not improve with them
+        w, q, found, actions = best
+    elif kept is not None and kept[2].half_span <= found.half_span:
         w, q, found, actions = kept
     if status is Status.CONVERGED:
         w, q, found = _polished(arrays, w, q, found)

@@ -24,6 +24,7 @@ import math
 import numpy as np
 from scipy import sparse
 
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators.components import end_components, recurrent_classes
 from mdplab.solution import Certificate, Status
@@ -37,6 +38,7 @@ __all__ = ["relative_value_iteration"]
 _THEOREM = "Odoni (1969): min(T h - h) <= gain of the greedy policy <= optimal gain <= max(T h - h)"
 
 
+@interruptible
 def relative_value_iteration(
     mdp: MDP,
     *,
@@ -104,11 +106,7 @@ def relative_value_iteration(
             status = Status.PRECISION_LIMIT
         elif len(residuals) >= max_steps:
             status = Status.MAX_STEPS
-        if (
-            callback is not None
-            and callback(len(residuals), lower, upper)
-            and status in (None, Status.MAX_STEPS)
-        ):
+        if asked(callback, len(residuals), lower, upper) and status in (None, Status.MAX_STEPS):
             status = Status.INTERRUPTED
         if status is None:
             h = h + (1.0 - aperiodicity) * change

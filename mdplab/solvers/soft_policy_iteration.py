@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators.tilt import log_sum_exp, log_tilt
 from mdplab.solution import Status
@@ -35,6 +36,7 @@ from mdplab.solvers.policy_evaluation import factorise, mixed_rows
 __all__ = ["soft_policy_iteration"]
 
 
+@interruptible
 def soft_policy_iteration(
     mdp: MDP,
     *,
@@ -84,6 +86,7 @@ def soft_policy_iteration(
     bonus = log_bonus(arrays, log_reference, temperature)
     w = np.zeros(arrays.n_states)
     q, backup, found = _backup(arrays, w, bonus, temperature)
+    best = w, q, found
     residuals: list[float] = []
     status: Status | None = None
     stalled = 0
@@ -102,14 +105,17 @@ def soft_policy_iteration(
             w, q, backup, found = next_w, next_q, next_backup, following
         else:
             stalled += 1
+        if found.bound < best[2].bound:
+            best = w, q, found
         if found.half_span <= 0.125 * found.slack or stalled > 1:
             status = Status.CONVERGED if found.bound <= tol else Status.PRECISION_LIMIT
         elif len(residuals) >= max_steps:
             status = Status.CONVERGED if found.bound <= tol else Status.MAX_STEPS
-        if callback is not None:
-            stop = callback(len(residuals), found.value - found.bound, found.value + found.bound)
-            if stop and status in (None, Status.MAX_STEPS):
-                status = Status.INTERRUPTED
+        stop = asked(callback, len(residuals), found.value - found.bound, found.value + found.bound)
+        if stop and status in (None, Status.MAX_STEPS):
+            status = Status.INTERRUPTED
+    if status in (Status.MAX_STEPS, Status.INTERRUPTED):  # the span may have risen since
+        w, q, found = best
     warn_max_steps("soft_policy_iteration", status, len(residuals), found.bound, tol)
     return soft_solution(
         arrays,

@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A unit may import units of lower levels, and units of its own level as long as these form no cycle.
 LEVELS = (
-    ("_typing", "_kernels", "names", "solution", "numerics", "laws", "divergences", "wasserstein", "models"),
+    (
+        "_typing",
+        "_kernels",
+        "interrupts",
+        "names",
+        "solution",
+        "numerics",
+        "laws",
+        "divergences",
+        "wasserstein",
+        "models",
+    ),
     ("instances",),
     ("operators",),
     ("enumeration", "convex"),

@@ -164,6 +164,7 @@ def test_no_policy_improves_on_the_recovered_occupancy(name: str, seed: int) -> 
 
 @pytest.mark.parametrize("name", ["kl", "chi-square"])
 @pytest.mark.parametrize("max_steps", [1, 2, 3])
+@pytest.mark.filterwarnings("ignore::mdplab.solution.ConvergenceWarning")
 def test_bounds_hold_for_an_unfinished_run(name: str, max_steps: int) -> None:
     for seed in range(12):
         mdp, data, strength = generator(seed)
@@ -289,6 +290,7 @@ def test_total_variation_in_other_units(scale: float) -> None:
 
 @pytest.mark.parametrize("name", ["kl", "chi-square", "total-variation"])
 @pytest.mark.parametrize("gap", [1e-10, 1e-12, 1e-15])
+@pytest.mark.filterwarnings("ignore::mdplab.solution.ConvergenceWarning")
 def test_discounts_near_one_never_break_the_certificate(name: str, gap: float) -> None:
     found = dual_v(
         MDP(m2().transition, m2().reward, 1.0 - gap, [0.5, 0.5]), DATA, divergence=name, strength=0.3

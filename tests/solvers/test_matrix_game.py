@@ -108,6 +108,7 @@ def test_the_bound_covers_the_rounding(temperature: float, steps: int) -> None:
 
 
 @pytest.mark.parametrize("max_steps", [1, 2])
+@pytest.mark.filterwarnings("ignore::mdplab.solution.ConvergenceWarning")
 def test_the_bound_covers_an_unfinished_run(max_steps: int) -> None:
     rng = np.random.default_rng(1)
     loose = []
