@@ -1,18 +1,50 @@
-"""Instances: named problems and random families; raw data, no solver."""
+"""Instances: named problems and random families; raw data, no solver.
+
+A *family* is a function of a :class:`Draw`; its ranges are keyword arguments.  Plural names (:func:`mdps`,
+:func:`horizon_mdps`, ...) are broad families of small models, sizes drawn first, with one state, one action and
+deterministic rows among them; the others follow one law.
+"""
 
 from __future__ import annotations
 
-from mdplab.instances.draw import Draw, LatticeDraw, ReplayDraw, SeededDraw
+from mdplab.instances.bandits import bandits, contextual_bandits
+from mdplab.instances.chains import dirichlet_chain, markov_chains
+from mdplab.instances.couples import (
+    horizon_mdp_with_policies,
+    mdp_with_perturbation,
+    mdp_with_policies,
+    mdp_with_policy,
+    mdp_with_values,
+)
+from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw
 from mdplab.instances.environment import absorbing_states, as_gymnasium
-from mdplab.instances.garnet import dirichlet_mdp, garnet, random_logits, random_reward
+from mdplab.instances.finite_horizon import deterministic_horizon_mdp, horizon_mdps
+from mdplab.instances.games import (
+    comparison_data,
+    comparison_weights,
+    matrix_games,
+    preference_matrices,
+    random_preference,
+    symmetric_games,
+)
+from mdplab.instances.garnet import dirichlet_mdp, garnet
 from mdplab.instances.gridworld import Gridworld, gridworld
 from mdplab.instances.gymnasium import from_gymnasium
+from mdplab.instances.kernels import random_kernel, random_mask
+from mdplab.instances.laws import (
+    acyclic_reward_process,
+    dirichlet_reward_process,
+    finite_laws,
+    random_law,
+    sparse_weights,
+)
 from mdplab.instances.linear import (
     aggregation_features,
     one_hot_features,
     random_linear_mdp,
     simplex_features,
 )
+from mdplab.instances.policies import full_support, perturbed_policy, random_logits, random_policy
 from mdplab.instances.renewal import (
     car_rental,
     forest_management,
@@ -20,6 +52,9 @@ from mdplab.instances.renewal import (
     inventory_horizon,
     machine_replacement,
 )
+from mdplab.instances.rewards import random_reward, random_start
+from mdplab.instances.sparse import random_successors, safety_graph, survival_chain
+from mdplab.instances.tabular import mdps
 from mdplab.instances.textbook import (
     three_response_cycle,
     three_response_reference,
@@ -48,28 +83,61 @@ __all__ = [
     "Draw",
     "Gridworld",
     "LatticeDraw",
+    "Rejected",
     "ReplayDraw",
     "SeededDraw",
     "absorbing_states",
+    "acyclic_reward_process",
     "aggregation_features",
     "as_gymnasium",
+    "bandits",
     "car_rental",
     "chain_problem",
+    "comparison_data",
+    "comparison_weights",
+    "contextual_bandits",
+    "deterministic_horizon_mdp",
+    "dirichlet_chain",
     "dirichlet_mdp",
+    "dirichlet_reward_process",
+    "finite_laws",
     "forest_management",
     "from_gymnasium",
+    "full_support",
     "gambler",
     "garnet",
     "gridworld",
+    "horizon_mdp_with_policies",
+    "horizon_mdps",
     "inventory",
     "inventory_horizon",
     "machine_replacement",
+    "markov_chains",
+    "matrix_games",
+    "mdp_with_perturbation",
+    "mdp_with_policies",
+    "mdp_with_policy",
+    "mdp_with_values",
+    "mdps",
     "one_hot_features",
+    "perturbed_policy",
+    "preference_matrices",
+    "random_kernel",
+    "random_law",
     "random_linear_mdp",
     "random_logits",
+    "random_mask",
+    "random_policy",
+    "random_preference",
     "random_reward",
+    "random_start",
+    "random_successors",
     "riverswim",
+    "safety_graph",
     "simplex_features",
+    "sparse_weights",
+    "survival_chain",
+    "symmetric_games",
     "three_response_cycle",
     "three_response_reference",
     "three_state_addon_reward",

@@ -1,12 +1,47 @@
-"""Random Markov chains whose transitions all have positive probability."""
+"""Random Markov chains: with all transitions possible, or of any kind."""
 
 from __future__ import annotations
 
 from mdplab.instances.draw import Draw
+from mdplab.instances.kernels import KERNEL_KINDS, KernelKind, random_kernel
 from mdplab.instances.policies import full_support
-from mdplab.models.chain import MarkovChain
+from mdplab.models import MarkovChain
 
-__all__ = ["dirichlet_chain"]
+__all__ = ["dirichlet_chain", "markov_chains"]
+
+
+def markov_chains(
+    draw: Draw,
+    *,
+    states: tuple[int, int] = (1, 4),
+    steps: tuple[int, int] = (1, 4),
+    kernel: KernelKind | tuple[KernelKind, ...] = KERNEL_KINDS,
+    concentration: tuple[float, ...] = (0.3, 1.0, 3.0),
+    staged: bool = True,
+) -> MarkovChain:
+    """Draw a chain of any kind; the start law is Dirichlet(1).
+
+    Parameters
+    ----------
+    draw : Draw
+        The engine.
+    states, steps : tuple of int
+        Smallest and largest number K of states and T of steps.
+    kernel : str or tuple of str
+        Kinds of :func:`~mdplab.instances.random_kernel` to choose from.
+    concentration : tuple of float
+        Dirichlet parameters to choose from; one is drawn for all rows.
+    staged : bool, default True
+        Draw a kernel for each step; one for all without.
+
+    Returns
+    -------
+    MarkovChain
+    """
+    n, length = draw.integer(*states), draw.integer(*steps)
+    kind = draw.choice((kernel,) if isinstance(kernel, str) else kernel)
+    rows = random_kernel(draw, n, stages=length if staged else None, kind=kind, concentration=concentration)
+    return MarkovChain(draw.weights(n), rows, length)
 
 
 def dirichlet_chain(

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
 from mdplab.instances.draw import Draw
+from mdplab.instances.kernels import sparse_rows
+from mdplab.instances.rewards import RewardLaw, random_reward
+from mdplab.instances.tabular import mdps
 from mdplab.models import MDP
 
-__all__ = ["RewardLaw", "dirichlet_mdp", "garnet", "random_logits", "random_reward"]
-
-RewardLaw = Literal["normal", "unit", "symmetric", "binary"]
-
-
-def random_reward(draw: Draw, shape: tuple[int, ...], law: RewardLaw = "normal") -> FloatArray:
-    """Draw independent rewards: standard normal, uniform on [0, 1], uniform on [-1, 1], or 0/1 with equal odds.
-
-    Parameters
-    ----------
-    draw : Draw
-        The engine.
-    shape : tuple of int
-        Shape of the rewards.
-    law : {"normal", "unit", "symmetric", "binary"}
-        Their law.
-
-    Returns
-    -------
-    ndarray, shape ``shape``
-
-    Raises
-    ------
-    ValueError
-        If the law is unknown.
-    """
-    match law:
-        case "normal":
-            return draw.normal(shape)
-        case "unit":
-            return draw.uniform(0.0, 1.0, shape)
-        case "symmetric":
-            return draw.uniform(-1.0, 1.0, shape)
-        case "binary":
-            return draw.boolean(0.5, shape).astype(float)
-    raise ValueError(f"law {law!r}: expected 'normal', 'unit', 'symmetric' or 'binary'")
+__all__ = ["dirichlet_mdp", "garnet"]
 
 
 def dirichlet_mdp(
@@ -67,8 +34,8 @@ def dirichlet_mdp(
         Smallest and largest number of states and of actions.
     concentration : tuple of float
         Dirichlet parameters to choose from; one is drawn for all rows.
-    reward : {"normal", "unit", "symmetric", "binary"}
-        Law of the rewards.
+    reward : str
+        Law of the rewards, as in :func:`~mdplab.instances.random_reward`.
     discount : tuple of float
         Range of the discount, uniform.
 
@@ -76,33 +43,15 @@ def dirichlet_mdp(
     -------
     MDP
     """
-    n_states, n_actions = draw.integer(*states), draw.integer(*actions)
-    transition = draw.weights((n_states, n_actions, n_states), concentration=draw.choice(concentration))
-    return MDP(
-        transition,
-        random_reward(draw, (n_states, n_actions), reward),
-        draw.number(*discount),
-        draw.weights(n_states),
+    return mdps(
+        draw,
+        states=states,
+        actions=actions,
+        kernel="dense",
+        concentration=concentration,
+        reward=reward,
+        discount=discount,
     )
-
-
-def random_logits(draw: Draw, n_states: int, n_actions: int, scale: float = 1.0) -> FloatArray:
-    """Draw normal logits; the policy is their softmax.
-
-    Parameters
-    ----------
-    draw : Draw
-        The engine.
-    n_states, n_actions : int
-        Shape of the logits.
-    scale : float
-        Their standard deviation.
-
-    Returns
-    -------
-    ndarray, shape (n_states, n_actions)
-    """
-    return draw.normal((n_states, n_actions), scale)
 
 
 def garnet(
@@ -123,8 +72,8 @@ def garnet(
         The engine.
     n_states, n_actions, branching : int
         S, A, and the number of successors of each pair, at most S.
-    reward : {"normal", "unit", "symmetric", "binary"}
-        Law of the rewards of the pairs.
+    reward : str
+        Law of the rewards of the pairs, as in :func:`~mdplab.instances.random_reward`.
     discount : float or tuple of float
         The discount, or the range of a uniform one.
     sparse : bool, default True
@@ -148,8 +97,7 @@ def garnet(
     if not 1 <= branching <= n_states:
         raise ValueError(f"branching is {branching}, expected an integer from 1 to n_states = {n_states}")
     pairs = n_states * n_actions
-    successors = draw.distinct(pairs, branching, n_states)
-    chances = draw.weights((pairs, branching))
+    successors, chances = sparse_rows(draw, pairs, branching, n_states)
     kernel: Any
     if sparse:
         from scipy.sparse import csr_array

@@ -6,10 +6,17 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.instances.draw import Draw
+from mdplab.instances.rewards import RewardLaw, random_reward
 from mdplab.laws import FiniteLaw
 from mdplab.models import RewardProcess
 
-__all__ = ["acyclic_reward_process", "dirichlet_reward_process", "random_law", "sparse_weights"]
+__all__ = [
+    "acyclic_reward_process",
+    "dirichlet_reward_process",
+    "finite_laws",
+    "random_law",
+    "sparse_weights",
+]
 
 
 def sparse_weights(
@@ -61,6 +68,38 @@ def random_law(
     """
     masses = sparse_weights(draw, n_atoms, concentration=concentration, floor=floor)
     return FiniteLaw.from_atoms(draw.normal(n_atoms, scale), masses)
+
+
+def finite_laws(
+    draw: Draw,
+    *,
+    atoms: tuple[int, int] = (1, 5),
+    value: RewardLaw = "normal",
+    concentration: tuple[float, ...] = (0.3, 1.0, 3.0),
+    floor: float = 1e-9,
+) -> FiniteLaw:
+    """Draw a law of any size.
+
+    Parameters
+    ----------
+    draw : Draw
+        The engine.
+    atoms : tuple of int
+        Smallest and largest number of atoms drawn; equal ones are merged, and those below the floor dropped.
+    value : str
+        Law of the atoms, as in :func:`~mdplab.instances.random_reward`.
+    concentration : tuple of float
+        Dirichlet parameters of the masses to choose from.
+    floor : float
+        As in :func:`sparse_weights`.
+
+    Returns
+    -------
+    FiniteLaw
+    """
+    n = draw.integer(*atoms)
+    masses = sparse_weights(draw, n, concentration=draw.choice(concentration), floor=floor)
+    return FiniteLaw.from_atoms(random_reward(draw, n, value), masses)
 
 
 def dirichlet_reward_process(

@@ -22,7 +22,8 @@ from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Known, Outcome, Side, rounding
 from mdplab.instances import Draw, three_state_unit_reward_mdp
-from mdplab.instances.garnet import RewardLaw, dirichlet_mdp
+from mdplab.instances.garnet import dirichlet_mdp
+from mdplab.instances.rewards import RewardLaw
 from mdplab.models import MDP
 from mdplab.operators import occupancy
 from mdplab.solvers import ControlSolution, MirrorDescentSolution

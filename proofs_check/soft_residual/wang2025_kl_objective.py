@@ -20,8 +20,7 @@ from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, r
 from mdplab.claims.tolerances import CONIC_POLICY, CONIC_VALUE
 from mdplab.convex import ProgramSolution, conic_entropy_occupancy_program
 from mdplab.divergences import entropy, kl
-from mdplab.instances import Draw, three_state_addon_reward, three_state_mdp
-from mdplab.instances.garnet import dirichlet_mdp, random_logits
+from mdplab.instances import Draw, dirichlet_mdp, random_logits, three_state_addon_reward, three_state_mdp
 from mdplab.operators import induced, log_tilt, policy_of_occupancy
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, CustomisationTask

@@ -17,8 +17,7 @@ from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.enumeration import enumerate_trajectories
-from mdplab.instances import Draw, three_state_mdp
-from mdplab.instances.garnet import dirichlet_mdp, random_logits
+from mdplab.instances import Draw, dirichlet_mdp, random_logits, three_state_mdp
 from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.numerics import complex_step_gradient
 from mdplab.operators import induced, log_tilt, occupancy_residual, softmax_policy_gradient, state_occupancy
