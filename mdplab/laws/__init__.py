@@ -7,6 +7,8 @@ n draws, ties included, is in :mod:`mdplab.laws.order`.
 
 from __future__ import annotations
 
+import sys
+
 from mdplab.laws.atoms import merge_atoms
 from mdplab.laws.finite_law import FiniteLaw, common_support
 from mdplab.laws.order import best_of_n, log_best_of_n, win_rate, worst_of_n
@@ -20,3 +22,6 @@ __all__ = [
     "win_rate",
     "worst_of_n",
 ]
+
+if _plugin := sys.modules.get("mdplab._hypothesis_plugin"):  # Hypothesis came first: it knows the types from now on
+    _plugin.register()

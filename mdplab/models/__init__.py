@@ -12,6 +12,8 @@ reward, say) are often computed, and may hold anything at unavailable pairs: the
 
 from __future__ import annotations
 
+import sys
+
 from mdplab.models.bandit import Bandit
 from mdplab.models.chain import MarkovChain, RewardProcess
 from mdplab.models.dataset import LoggedDataset
@@ -52,3 +54,6 @@ __all__ = [
     "load",
     "save",
 ]
+
+if _plugin := sys.modules.get("mdplab._hypothesis_plugin"):  # Hypothesis came first: it knows the types from now on
+    _plugin.register()
