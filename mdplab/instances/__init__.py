@@ -16,6 +16,7 @@ from mdplab.instances.couples import (
     mdp_with_policy,
     mdp_with_values,
 )
+from mdplab.instances.datasets import logged_datasets
 from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw
 from mdplab.instances.environment import absorbing_states, as_gymnasium
 from mdplab.instances.finite_horizon import deterministic_horizon_mdp, horizon_mdps
@@ -38,12 +39,15 @@ from mdplab.instances.laws import (
     random_law,
     sparse_weights,
 )
+from mdplab.instances.line import line_mdps, line_positions
 from mdplab.instances.linear import (
     aggregation_features,
     one_hot_features,
     random_linear_mdp,
+    rectangular_uncertainties,
     simplex_features,
 )
+from mdplab.instances.outcomes import outcome_models
 from mdplab.instances.policies import full_support, perturbed_policy, random_logits, random_policy
 from mdplab.instances.renewal import (
     car_rental,
@@ -53,8 +57,10 @@ from mdplab.instances.renewal import (
     machine_replacement,
 )
 from mdplab.instances.rewards import random_reward, random_start
+from mdplab.instances.signals import constrained_mdps, multi_objective_mdps
 from mdplab.instances.sparse import random_successors, safety_graph, survival_chain
 from mdplab.instances.tabular import mdps
+from mdplab.instances.terminating import total_reward_mdps
 from mdplab.instances.textbook import (
     three_response_cycle,
     three_response_reference,
@@ -95,6 +101,7 @@ __all__ = [
     "chain_problem",
     "comparison_data",
     "comparison_weights",
+    "constrained_mdps",
     "contextual_bandits",
     "deterministic_horizon_mdp",
     "dirichlet_chain",
@@ -111,6 +118,9 @@ __all__ = [
     "horizon_mdps",
     "inventory",
     "inventory_horizon",
+    "line_mdps",
+    "line_positions",
+    "logged_datasets",
     "machine_replacement",
     "markov_chains",
     "matrix_games",
@@ -119,7 +129,9 @@ __all__ = [
     "mdp_with_policy",
     "mdp_with_values",
     "mdps",
+    "multi_objective_mdps",
     "one_hot_features",
+    "outcome_models",
     "perturbed_policy",
     "preference_matrices",
     "random_kernel",
@@ -132,6 +144,7 @@ __all__ = [
     "random_reward",
     "random_start",
     "random_successors",
+    "rectangular_uncertainties",
     "riverswim",
     "safety_graph",
     "simplex_features",
@@ -148,6 +161,7 @@ __all__ = [
     "three_state_mdp",
     "three_state_reference",
     "three_state_unit_reward_mdp",
+    "total_reward_mdps",
     "two_state_behaviour",
     "two_state_mdp",
     "two_state_outcome_mdp",

@@ -6,15 +6,29 @@ aggregation (d = number of blocks times A) those that do not tell the states of 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.instances.draw import Draw
 from mdplab.instances.policies import full_support
-from mdplab.models import LinearMDP
+from mdplab.models import LinearMDP, RectangularUncertainty
 
-__all__ = ["aggregation_features", "one_hot_features", "random_linear_mdp", "simplex_features"]
+__all__ = [
+    "aggregation_features",
+    "one_hot_features",
+    "random_linear_mdp",
+    "rectangular_uncertainties",
+    "simplex_features",
+]
+
+_DIVERGENCES: tuple[Literal["total-variation", "kl", "chi-square"], ...] = (
+    "total-variation",
+    "kl",
+    "chi-square",
+)
 
 
 def random_linear_mdp(
@@ -66,6 +80,43 @@ def random_linear_mdp(
         inverse = np.linalg.inv(basis)
         phi, mu, theta = phi @ basis, inverse @ mu, theta @ inverse.T
     return LinearMDP(phi, mu, theta, gamma, initial=draw.weights(n))
+
+
+def rectangular_uncertainties(
+    draw: Draw,
+    *,
+    states: tuple[int, int] = (1, 5),
+    actions: tuple[int, int] = (1, 3),
+    dimension: tuple[int, int] = (1, 3),
+    horizon: tuple[int, int] | None = (1, 3),
+    strength: tuple[float, float] | None = (0.08, 1.6),
+    radius: tuple[float, float] = (0.0, 0.5),
+) -> RectangularUncertainty:
+    """Draw a linear MDP with simplex features and a d-rectangular uncertainty of it.
+
+    Parameters
+    ----------
+    draw : Draw
+        The engine.
+    states, actions, dimension : tuple of int
+        Smallest and largest numbers S, A and d.
+    horizon : tuple of int, optional
+        As in :func:`random_linear_mdp`.
+    strength : tuple of float, optional
+        Range of the price of the divergence, log-uniform, the same for all factors.
+    radius : tuple of float
+        Range of the radius of each factor, uniform; used where ``strength`` is None.
+
+    Returns
+    -------
+    RectangularUncertainty
+        The divergence is total variation, Kullback-Leibler or chi-square.
+    """
+    model = random_linear_mdp(draw, states=states, actions=actions, dimension=dimension, horizon=horizon)
+    divergence = draw.choice(_DIVERGENCES)
+    if strength is not None:
+        return RectangularUncertainty(model, divergence, strength=draw.log_number(*strength))
+    return RectangularUncertainty(model, divergence, radius=draw.uniform(*radius, len(model.factors)))
 
 
 def simplex_features(reward: str = "R", horizon: int = 3) -> LinearMDP:
