@@ -267,3 +267,86 @@ def exact_stage_gradient(kernels, rewards, discount, terminal, policies, bonuses
                     following[t] += discount * m[s] * p * weight
         m = following
     return values, gradient
+
+
+# --- masked stages: the ragged problem, from which unavailable actions are gone -----------------------------------
+
+
+def ragged_stages(mdp, number=Decimal):
+    """For each stage and state the list (action, reward, row) of the actions that may be taken; no other is read."""
+    stages = []
+    for h in range(mdp.horizon):
+        kernel, reward = mdp.stage_kernel(h), mdp.stage_reward(h)
+        stages.append(
+            [
+                [
+                    (a, number(float(reward[s, a])), [number(float(p)) for p in kernel[s, a]])
+                    for a in range(mdp.n_actions)
+                    if mdp.available is None or mdp.available[(h, s, a)[3 - mdp.available.ndim :]]
+                ]
+                for s in range(mdp.n_states)
+            ]
+        )
+    return stages
+
+
+def ragged_recursion(stages, terminal, discount, choose):
+    """Backward recursion: ``choose(h, s, pairs)`` makes a law and a value of a state's pairs (action, action value)."""
+    values, qs, laws = [terminal], [], []
+    for h in reversed(range(len(stages))):
+        q = [
+            [
+                (a, r + discount * sum(p * x for p, x in zip(row, values[0], strict=True)))
+                for a, r, row in pairs
+            ]
+            for pairs in stages[h]
+        ]
+        found = [choose(h, s, pairs) for s, pairs in enumerate(q)]
+        values.insert(0, [value for _, value in found])
+        laws.insert(0, [law for law, _ in found])
+        qs.insert(0, q)
+    return values, qs, laws
+
+
+def ragged_maximum(h, s, pairs):
+    """Law (action, probability) and value of the hard choice."""
+    best = max(q for _, q in pairs)
+    first = min(a for a, q in pairs if q == best)
+    return [(a, type(best)(int(a == first))) for a, _ in pairs], best
+
+
+def ragged_softmax(temperature, log_weights):
+    """The soft choice with log-weights ``(H, S, A)``, read at the pairs there are."""
+    tau = Decimal(temperature)
+
+    def choose(h, s, pairs):
+        y = [(a, q / tau + Decimal(float(log_weights[h, s, a]))) for a, q in pairs]
+        top = max(x for _, x in y)
+        total = sum((x - top).exp() for _, x in y)
+        return [(a, (x - top).exp() / total) for a, x in y], tau * (top + total.ln())
+
+    return choose
+
+
+def ragged_average(policy, temperature=0.0, log_weights=None):
+    """The evaluation of a policy ``(H, S, A)``, regularised or not."""
+    tau = Decimal(temperature)
+
+    def choose(h, s, pairs):
+        law = [(a, Decimal(float(policy[h, s, a]))) for a, _ in pairs]
+        value = sum(p * q for (_, p), (_, q) in zip(law, pairs, strict=True))
+        if tau:
+            value -= tau * sum(p * (p.ln() - Decimal(float(log_weights[h, s, a]))) for a, p in law if p)
+        return law, value
+
+    return choose
+
+
+def filled(ragged, shape, empty):
+    """A ragged table (action, number) as an array, ``empty`` where there is no pair."""
+    table = np.full(shape, empty)
+    for h, stage in enumerate(ragged):
+        for s, pairs in enumerate(stage):
+            for a, x in pairs:
+                table[h, s, a] = float(x)
+    return table

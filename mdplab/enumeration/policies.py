@@ -48,17 +48,31 @@ def deterministic_policies(
     mask = np.asarray(available, dtype=np.bool_)
     if mask.shape != (n_states, n_actions):
         raise ValueError(f"available: expected shape ({n_states}, {n_actions}), got {mask.shape}")
-    choices = [np.flatnonzero(row) for row in mask]
-    empty = [s for s, row in enumerate(choices) if row.size == 0]
-    if empty:
-        raise ValueError(f"available: state {empty[0]} has no admitted action")
-    check_count(prod(row.size for row in choices), max_count, "policies")
-    grids = np.meshgrid(*choices, indexing="ij")
-    return np.stack([grid.ravel() for grid in grids], axis=1).astype(np.int64)
+    if not mask.any(axis=1).all():
+        raise ValueError(f"available: state {int(np.argmin(mask.any(axis=1)))} has no admitted action")
+    return _admitted_tuples(mask, max_count)
+
+
+def _admitted_tuples(mask: BoolArray, max_count: int) -> IntArray:
+    """All tuples that take one admitted action in each row, lexicographic: digits of a number of mixed radix."""
+    sizes = mask.sum(axis=1)
+    count = prod(int(size) for size in sizes)
+    check_count(count, max_count, "policies")
+    number = np.arange(count)
+    result = np.empty((count, sizes.size), dtype=np.int64)
+    for i in range(sizes.size - 1, -1, -1):
+        result[:, i] = np.flatnonzero(mask[i])[number % sizes[i]]
+        number //= sizes[i]
+    return result
 
 
 def deterministic_stage_policies(
-    horizon: int, n_states: int, n_actions: int, *, max_count: int = MAX_COUNT
+    horizon: int,
+    n_states: int,
+    n_actions: int,
+    *,
+    available: BoolArray | None = None,
+    max_count: int = MAX_COUNT,
 ) -> IntArray:
     """All deterministic Markov stage policies.
 
@@ -66,25 +80,38 @@ def deterministic_stage_policies(
     ----------
     horizon, n_states, n_actions : int
         Sizes, >= 1.
+    available : ndarray of bool, shape (S, A) or (H, S, A), optional
+        Admitted actions; default all.
     max_count : int, default 1_000_000
         Hard cap on the number of policies.
 
     Returns
     -------
-    ndarray of int, shape (A ** (H S), H, S)
-        Action of each stage and state, lexicographic.
+    ndarray of int, shape (N, H, S)
+        Action of each stage and state, lexicographic; ``N = A ** (H S)`` without ``available``.
 
     Raises
     ------
     ValueError
-        If a size is below 1 or the cap is exceeded.
+        If a size is below 1, a state has no admitted action at some stage, or the cap is exceeded.
     """
     if min(horizon, n_states, n_actions) < 1:
         raise ValueError(
             f"horizon, n_states, n_actions: expected sizes >= 1, got {(horizon, n_states, n_actions)}"
         )
-    check_count(n_actions ** (horizon * n_states), max_count, "policies")
-    flat = all_tuples(n_actions, horizon * n_states, max_count=max_count)
+    if available is None:
+        check_count(n_actions ** (horizon * n_states), max_count, "policies")
+        flat = all_tuples(n_actions, horizon * n_states, max_count=max_count)
+    else:
+        mask = np.asarray(available, dtype=np.bool_)
+        shape = (horizon, n_states, n_actions)
+        if mask.shape not in (shape, shape[1:]):
+            raise ValueError(f"available: expected shape {shape[1:]} or {shape}, got {mask.shape}")
+        mask = np.broadcast_to(mask, shape)
+        if not mask.any(axis=2).all():
+            stage, state = (int(i) for i in np.argwhere(~mask.any(axis=2))[0])
+            raise ValueError(f"available: stage {stage}, state {state} has no admitted action")
+        flat = _admitted_tuples(mask.reshape(-1, n_actions), max_count)
     return flat.reshape(-1, horizon, n_states)
 
 

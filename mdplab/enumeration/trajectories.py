@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdplab._typing import Array, FloatArray, IntArray
+from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.enumeration.combinatorics import check_count
 from mdplab.laws.finite_law import FiniteLaw
 
@@ -191,7 +191,8 @@ def enumerate_trajectories(
     Raises
     ------
     ValueError
-        If the policy has a wrong shape or is not a law, there is no start law, or the cap is exceeded.
+        If the policy has a wrong shape, is not a law or takes an unavailable action in a state that is reached, there
+        is no start law, or the cap is exceeded.
     """
     horizon = int(model.horizon)
     reward = np.asarray(model.reward, dtype=np.float64)
@@ -203,6 +204,7 @@ def enumerate_trajectories(
         [(kernels[h], np.broadcast_to(rewards[h], kernels[h].shape), successor) for h in range(horizon)],
         policy,
         _start(model.initial if initial is None else initial, n_states),
+        available=None if model.available is None else np.broadcast_to(model.available, rewards.shape[:3]),
         has_outcomes=False,
         max_count=max_count,
     )
@@ -253,6 +255,7 @@ def enumerate_outcome_trajectories(
         [(law, gain, successor)] * horizon,
         policy,
         _start(model.initial if initial is None else initial, law.shape[0]),
+        available=None,
         has_outcomes=True,
         max_count=max_count,
     )
@@ -273,10 +276,14 @@ def _grow(
     policy: Behaviour,
     initial: FloatArray,
     *,
+    available: BoolArray | None,
     has_outcomes: bool,
     max_count: int,
 ) -> tuple[History, FloatArray, FloatArray, IntArray]:
-    """Histories after the last stage, environment and action log-probabilities, and prefix numbers."""
+    """Histories after the last stage, environment and action log-probabilities, and prefix numbers.
+
+    ``available`` is a mask ``(H, S, A)``.
+    """
     first = np.flatnonzero(initial > 0.0)
     states, prefix = first[:, None], np.arange(first.size)[:, None]
     actions = outcomes = np.empty((first.size, 0), dtype=np.int64)
@@ -285,6 +292,8 @@ def _grow(
     for h, (law, gain, successor) in enumerate(stages):
         history = History(h, states, actions, outcomes if has_outcomes else None, rewards)
         chosen = _action_probability(policy, history, law.shape[:2], len(stages))
+        if available is not None:
+            _refuse_unavailable(chosen, available[h], history)
         parent, action = np.nonzero(chosen > 0.0)
         here = states[parent, -1]
         # The children are counted before the (pairs, outcomes) array is formed.
@@ -337,6 +346,18 @@ def _action_probability(
             f"with sum 1, got {chosen[i]}"
         )
     return chosen
+
+
+def _refuse_unavailable(chosen: FloatArray, available: BoolArray, history: History) -> None:
+    """Rows of a zero kernel would vanish without a trace."""
+    here = history.states[:, -1]
+    wrong = (chosen > 0.0) & ~available[here]
+    if wrong.any():
+        i, action = (int(k) for k in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"policy: at stage {history.stage} in state {int(here[i])} takes the unavailable action {action} "
+            f"with probability {chosen[i, action]}"
+        )
 
 
 def _finish(

@@ -73,8 +73,9 @@ def as_gymnasium(
     -------
     gymnasium.Env
         Spaces ``Discrete(S)`` and ``Discrete(A)``; rewards are the expected rewards ``R[s, a]``.  ``info`` holds
-        ``action_mask`` (int8, of the state reached) where the model has a mask, ``stage`` with a finite horizon, and
-        ``state_name`` where states have names.  ``reset(options={"state": s})`` starts in a state.
+        ``action_mask`` (int8, of the state reached; zeros after the last stage) where the model has a mask, ``stage``
+        with a finite horizon, and ``state_name`` where states have names.  ``reset(options={"state": s})`` starts in a
+        state.
 
     Raises
     ------
@@ -150,7 +151,7 @@ class _Dynamics:
         mdp, state, stage = self.mdp, self._state, self._steps
         if state is None:
             raise ValueError("step was called before reset or after the end of an episode")
-        mask = getattr(mdp, "available", None)
+        mask = self._mask()
         if not 0 <= action < mdp.n_actions or (mask is not None and not mask[state, action]):
             name = "" if mdp.state_names is None else f" {mdp.state_names[state]!r}"
             raise ValueError(f"action {action!r} is not available in state {state}{name}")
@@ -176,9 +177,19 @@ class _Dynamics:
     def _draw(self, sampler: RowSampler, row: int) -> int:
         return int(sampler(np.array([row]), np.array([self.np_random.random()]))[0])
 
+    def _mask(self) -> BoolArray | None:
+        """The mask ``(S, A)`` of the next step; nothing is available after the last stage."""
+        mask: BoolArray | None = self.mdp.available
+        if mask is None or self._horizon is None:
+            return mask
+        if self._steps == self._horizon:
+            return np.zeros(mask.shape[-2:], dtype=bool)
+        stage: BoolArray = self.mdp.stage_available(self._steps)
+        return stage
+
     def _info(self) -> dict[str, Any]:
         info: dict[str, Any] = {}
-        mask = getattr(self.mdp, "available", None)
+        mask = self._mask()
         if mask is not None:
             info["action_mask"] = mask[self._state].astype(np.int8)
         if self._horizon is not None:

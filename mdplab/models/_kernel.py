@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mdplab.models.tabular import MDP
 
 PAIR = ("state", "action")
+STAGED = ("stage", *PAIR)
 
 
 def read_kernel(name: str, transition: Any) -> tuple[Any, int, int]:
@@ -127,17 +128,26 @@ def entries(kernel: Any) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def action_mask(
-    available: ArrayLike | None, n_states: int, n_actions: int, names: Names = UNNAMED
+    available: ArrayLike | None,
+    n_states: int,
+    n_actions: int,
+    names: Names = UNNAMED,
+    *,
+    staged: bool = False,
 ) -> BoolArray | None:
-    """The mask, with at least one action in each state."""
+    """The mask ``(S, A)``, if ``staged`` also ``(H, S, A)``, with at least one action in each state."""
     if available is None:
         return None
-    mask = v.boolean("available", available, (n_states, n_actions))
-    some = mask.any(axis=1)
+    shapes: list[v.Shape] = [(n_states, n_actions)]
+    if staged:
+        shapes.append(("H", n_states, n_actions))
+    mask = v.boolean("available", available, *shapes)
+    some = mask.any(axis=-1)
     if not some.all():
-        s = int(np.argmin(some))
+        index = v.first(~some)
+        where = names.place(STAGED[3 - mask.ndim : 2], index)
         raise ValueError(
-            f"available[{s}] is False throughout: {names.place(('state',), (s,))} has no available action"
+            f"{v.place('available', index)} is False throughout: {where} has no available action"
         )
     return mask
 
@@ -159,6 +169,21 @@ def check_csr(
     return v.check_sums("transition", sums, n_states, longest, PAIR, free, source=source, names=names)
 
 
+def finite_reward(
+    array: FloatArray, axes: tuple[str, ...], available: BoolArray | None, names: Names
+) -> FloatArray:
+    """Rewards, read-only, all finite; ``axes`` are the first ones of ``array``, and those of ``available``."""
+    if not np.isfinite(array).all():
+        index = v.first(~np.isfinite(array))
+        pair = index[: len(axes)]
+        masked = available is not None and not available[pair]
+        hint = " also where the pair is unavailable: write 0, the mask alone excludes it" if masked else ""
+        found = float(array[index])
+        place = v.place("reward", index) + names.note(axes, pair)
+        raise ValueError(f"{place} is {found}, expected a finite number{hint}")
+    return v.lock(array)
+
+
 def expected_reward(
     kernel: Any,
     reward: ArrayLike,
@@ -169,14 +194,7 @@ def expected_reward(
 ) -> FloatArray:
     """Rewards ``(S, A)``; those on transitions are averaged under the kernel."""
     array = v.real("reward", reward, (n_states, n_actions), (n_states, n_actions, n_states))
-    if not np.isfinite(array).all():
-        index = v.first(~np.isfinite(array))
-        masked = available is not None and not available[index[:2]]
-        hint = " also where the pair is unavailable: write 0, the mask alone excludes it" if masked else ""
-        found = float(array[index])
-        where = v.place("reward", index) + names.note(PAIR, index[:2])
-        raise ValueError(f"{where} is {found}, expected a finite number{hint}")
-    array = v.lock(array)
+    array = finite_reward(array, PAIR, available, names)
     if array.ndim == 2:
         return array
     if isinstance(kernel, np.ndarray):

@@ -101,13 +101,13 @@ class Policy(Model):
         ----------
         logits : array_like (S, A) or (H, S, A)
             Finite, or ``-inf`` for probability zero.
-        available : array_like of bool (S, A), optional
+        available : array_like of bool (S, A) or (H, S, A), optional
             Actions left out get probability zero.
 
         Returns
         -------
         Policy
-            Computed in log space.
+            Computed in log space; by stage where the logits or the mask are.
 
         Raises
         ------
@@ -120,7 +120,9 @@ class Policy(Model):
             index = v.first(wrong)
             raise ValueError(f"{v.place('logits', index)} is {float(z[index])}, expected a number or -inf")
         if available is not None:
-            z = np.where(v.boolean("available", available, z.shape[-2:]), z, -np.inf)
+            shape = z.shape[-2:]
+            mask = v.boolean("available", available, shape, (*(z.shape[:-2] or "H"), *shape))
+            z = np.where(mask, z, -np.inf)
         highest = z.max(axis=-1, keepdims=True)
         if (highest == -np.inf).any():
             index = v.first(highest[..., 0] == -np.inf)
@@ -155,13 +157,13 @@ class Policy(Model):
             Parameters.
         features : array_like (S, A, d)
             Features of the pairs.
-        available : array_like of bool (S, A), optional
+        available : array_like of bool (S, A) or (H, S, A), optional
             Actions left out get probability zero.
 
         Returns
         -------
         Policy
-            Stationary.
+            Stationary where the mask is.
         """
         parameters = v.finite("theta", theta, ("d",))
         table = v.finite("features", features, ("S", "A", parameters.shape[0]))
@@ -195,13 +197,13 @@ class Policy(Model):
         ----------
         n_states, n_actions : int
             S and A.
-        available : array_like of bool (S, A), optional
+        available : array_like of bool (S, A) or (H, S, A), optional
             Actions left out get probability zero.
 
         Returns
         -------
         Policy
-            Stationary.
+            Stationary where the mask is.
         """
         shape = (v.count("n_states", n_states), v.count("n_actions", n_actions))
         return cls.from_logits(np.zeros(shape), available)
@@ -238,13 +240,13 @@ class Policy(Model):
         ----------
         epsilon : float
             In [0, 1].
-        available : array_like of bool (S, A), optional
+        available : array_like of bool (S, A) or (H, S, A), optional
             Where the uniform one may go.
 
         Returns
         -------
         Policy
-            Of the same shape.
+            By stage where this one or the mask is.
         """
         weight = v.number("epsilon", epsilon, 0.0, 1.0)
         other = Policy.uniform(self.n_states, self.n_actions, available).probability

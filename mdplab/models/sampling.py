@@ -126,6 +126,8 @@ class SampledModel(StartedModel):
         axes = ("stage", "state")[3 - law.ndim :]
         law, _ = v.laws("policy", law, axes, tolerance=v.COMPUTED_ROWS, names=self.names)
         mask = getattr(model, "available", None)
+        if mask is not None and mask.ndim == 3:  # by stage
+            mask = mask[:steps]
         if mask is not None and (wrong := (law > 0.0) & ~mask).any():
             *stage, s, a = v.first(wrong)
             raise ValueError(

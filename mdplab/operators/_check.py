@@ -137,8 +137,10 @@ def masked(name: str, q: ArrayLike, available: ArrayLike | None) -> Array:
     if available is None:
         return values
     mask = np.asarray(available)
-    if mask.dtype != np.bool_ or mask.shape != values.shape[-2:]:
+    if mask.dtype != np.bool_ or mask.shape not in (values.shape[-2:], values.shape):
         expected = f"(S, A) = {values.shape[-2:]}"
+        if values.ndim > 2:
+            expected += f" or {values.shape}"
         raise ValueError(
             f"available must be boolean of shape {expected}; got {mask.dtype} of shape {mask.shape}"
         )
@@ -149,12 +151,36 @@ def policy(mdp: Any, probabilities: ArrayLike, name: str = "policy") -> Array:
     """A policy of a discounted model: shape ``(S, A)``, rows laws, zero on unavailable actions."""
     array = shaped(name, probabilities, (mdp.n_states, mdp.n_actions), "(S, A)")
     laws(name, array, "state")
-    if mdp.available is not None and (array[~mdp.available] != 0).any():
-        state, action = first(~mdp.available & (array != 0))
-        raise ValueError(
-            f"{name} takes the unavailable action {action} in state {state} with probability {array[state, action]}"
-        )
+    if mdp.available is not None:
+        admitted(name, array, mdp.available)
     return array
+
+
+def stage_policy(mdp: Any, probabilities: ArrayLike, name: str = "policy") -> Array:
+    """A policy of a finite-horizon model, ``(H, S, A)``, or ``(S, A)`` for all stages; otherwise as :func:`policy`."""
+    shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
+    array = numeric(name, probabilities)
+    if array.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {array.shape}"
+        )
+    array = shaped(name, np.broadcast_to(array, shape), shape, "(H, S, A)")
+    laws(name, array, "(stage, state)")
+    if mdp.available is not None:
+        admitted(name, array, mdp.available)
+    return array
+
+
+def admitted(name: str, probabilities: Array, available: Array) -> None:
+    """Probabilities ``(S, A)`` or ``(H, S, A)`` that are zero on unavailable actions."""
+    wrong = ~available & (probabilities != 0)
+    if wrong.any():
+        *stage, state, action = first(wrong)
+        when = f" at stage {stage[0]}" if stage else ""
+        raise ValueError(
+            f"{name} takes the unavailable action {action} in state {state}{when} "
+            f"with probability {probabilities[*stage, state, action]}"
+        )
 
 
 def start_law(mdp: Any, initial: ArrayLike | None) -> Array:

@@ -254,17 +254,6 @@ def density_ratio(d: ArrayLike, reference: ArrayLike) -> Array:
     return np.where(vanishing & (numerator.real > 0), np.inf, ratio)
 
 
-def _stage_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Array:
-    """A policy ``(H, S, A)``, or ``(S, A)`` for all stages, checked."""
-    shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
-    rows = _check.numeric("policy", policy)
-    if rows.shape == shape[1:]:
-        rows = np.broadcast_to(rows, shape)
-    rows = _check.shaped("policy", rows, shape, "(H, S, A)")
-    _check.laws("policy", rows, "(stage, state)")
-    return rows
-
-
 def stage_laws(mdp: FiniteHorizonMDP, policy: ArrayLike, *, initial: ArrayLike | None = None) -> Array:
     """State laws of all stages, the terminal one included.
 
@@ -273,7 +262,7 @@ def stage_laws(mdp: FiniteHorizonMDP, policy: ArrayLike, *, initial: ArrayLike |
     mdp : FiniteHorizonMDP
         The model; its discount plays no part.
     policy : array_like (H, S, A) or (S, A)
-        Probabilities per stage, or one policy for all stages; real or complex.
+        Probabilities per stage, or one policy for all stages; real or complex, zero at unavailable pairs.
     initial : array_like (S,), optional
         Start law; default is the model's.
 
@@ -282,14 +271,12 @@ def stage_laws(mdp: FiniteHorizonMDP, policy: ArrayLike, *, initial: ArrayLike |
     ndarray (H+1, S)
         Each row sums to one.
     """
-    rows = _stage_policy(mdp, policy)
+    rows = _check.stage_policy(mdp, policy)
     law = _check.start_law(mdp, initial)
     laws: Array = np.zeros((mdp.horizon + 1, mdp.n_states), dtype=np.result_type(rows, law))
     laws[0] = law
-    transition: Any = mdp.transition
     for h in range(mdp.horizon):
-        kernel = transition[h] if transition.ndim == 4 else transition
-        flat = kernel.reshape(-1, mdp.n_states) if kernel.ndim == 3 else kernel
+        flat = mdp.stage_kernel(h).reshape(-1, mdp.n_states)
         laws[h + 1] = flat.T @ (laws[h][:, np.newaxis] * rows[h]).ravel()
     return laws
 
@@ -302,7 +289,7 @@ def stage_occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike, *, initial: ArrayL
     mdp : FiniteHorizonMDP
         The model; its discount plays no part.
     policy : array_like (H, S, A) or (S, A)
-        Probabilities per stage, or one policy for all stages; real or complex.
+        Probabilities per stage, or one policy for all stages; real or complex, zero at unavailable pairs.
     initial : array_like (S,), optional
         Start law; default is the model's.
 
@@ -311,6 +298,6 @@ def stage_occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike, *, initial: ArrayL
     ndarray (H, S, A)
         Each stage sums to one.
     """
-    rows = _stage_policy(mdp, policy)
+    rows = _check.stage_policy(mdp, policy)
     result: Array = stage_laws(mdp, rows, initial=initial)[:-1, :, np.newaxis] * rows
     return result

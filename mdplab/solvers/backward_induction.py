@@ -117,14 +117,14 @@ def backward_induction(
     Parameters
     ----------
     mdp : FiniteHorizonMDP
-        Kernel and reward stationary or by stage.
+        Kernel, reward and mask stationary or by stage.
     temperature : float, default 0
         0 for the hard optimum, positive for the regularised one.
     log_reference : array_like (S, A) or (H, S, A), optional
         Log-weights of the reference, ``-inf`` allowed, not necessarily normalised; default is the counting measure.
         Not used at temperature 0.
     available : array_like of bool (S, A) or (H, S, A), optional
-        Admitted actions; all, by default.
+        Admitted actions among the model's; all of them, by default.
     tol : float, default 1e-8
         Only decides the status.
 
@@ -146,12 +146,11 @@ def backward_induction(
     _check.non_negative("tol", tol)
     finite_horizon(mdp)
     horizon, states, actions = mdp.horizon, mdp.n_states, mdp.n_actions
-    shape = (horizon, states, actions)
-    mask = stage_mask(available, shape)
+    mask = stage_mask(mdp, available)
     bonus = None if temperature == 0 else stage_bonus(log_reference, temperature, mask)
     arrays = stage_arrays(mdp, mask)
     value, errors = np.empty((horizon + 1, states)), np.zeros(horizon + 1)
-    q, log_policy = np.empty(shape), np.empty(shape)
+    q, log_policy = np.empty(mask.shape), np.empty(mask.shape)
     value[horizon] = mdp.terminal
     loss, q_error, policy_error, log_policy_error = 0.0, 0.0, 0.0, 0.0
     unique = True

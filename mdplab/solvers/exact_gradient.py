@@ -29,7 +29,7 @@ from mdplab.operators.policy_hessian import evaluation_solvers
 from mdplab.solvers.control import row_spread
 from mdplab.solvers.discounted import UNIT, DiscountedArrays, discounted_arrays, log_bonus
 from mdplab.solvers.policy_evaluation import evaluate_relative, mixed_rows
-from mdplab.solvers.stage_inputs import stage_bonus, stage_cost
+from mdplab.solvers.stage_inputs import stage_bonus, stage_cost, stage_mask
 from mdplab.solvers.stages import StageArrays, evaluate_stages, row_sum_deviation, stage_arrays
 
 __all__ = ["ExactGradient", "gradient_oracle"]
@@ -86,7 +86,7 @@ def gradient_oracle(
         arrays = discounted_arrays(mdp)
         bonus = log_bonus(arrays, log_reference if temperature > 0 else None, temperature)
         return DiscountedOracle(arrays, law, temperature, bonus)
-    stages = stage_arrays(mdp)
+    stages = stage_arrays(mdp, stage_mask(mdp))
     return StageOracle(stages, law, temperature, stage_bonus(log_reference, temperature, stages.available))
 
 
@@ -190,7 +190,7 @@ class StageOracle:
     temperature : float
         Weight of the regulariser.
     bonus : ndarray (H, S, A)
-        Temperature times log-reference.
+        Temperature times log-reference, ``-inf`` at excluded actions.
     """
 
     arrays: StageArrays
@@ -209,7 +209,7 @@ class StageOracle:
         Parameters
         ----------
         policy : ndarray (H, S, A)
-            Probabilities.
+            Probabilities, zero at unavailable pairs.
         reference_action : int, optional
             The action without logit.
 

@@ -48,9 +48,9 @@ def residual_backward_induction(
     Parameters
     ----------
     mdp : FiniteHorizonMDP
-        Kernels, horizon and discount; neither its reward nor its terminal reward is read.
+        Kernels, mask, horizon and discount; neither its reward nor its terminal reward is read.
     residual_reward : array_like (H, S, A) or (S, A)
-        The add-on reward, finite.
+        The add-on reward, finite at admitted actions.
     log_prior : array_like (H, S, A) or (S, A)
         Log-probabilities of the prior by stage (as logarithms, not of rounded probabilities), or one prior for all
         stages; ``-inf`` excludes an action.
@@ -61,7 +61,7 @@ def residual_backward_induction(
     residual_terminal : array_like (S,), optional
         Terminal reward that the full task has on top of ``omega`` times the prior's; zeros by default.
     available : array_like of bool (S, A) or (H, S, A), optional
-        Admitted actions; all, by default.
+        Admitted actions among the model's; all of them, by default.
     tol : float, default 1e-8
         Only decides the status.
 
@@ -84,8 +84,8 @@ def residual_backward_induction(
     _check.non_negative("prior_weight", prior_weight)
     finite_horizon(mdp)
     horizon, states = mdp.horizon, mdp.n_states
-    reward = stage_rows("residual_reward", residual_reward, mdp)
-    mask = stage_mask(available, (horizon, states, mdp.n_actions))
+    mask = stage_mask(mdp, available)
+    reward = stage_rows("residual_reward", residual_reward, mdp, read=mask)
     bonus = stage_bonus(log_prior, prior_weight, mask, "log_prior")
     arrays = stage_arrays(mdp, mask, reward)
     value, errors = np.zeros((horizon + 1, states)), np.zeros(horizon + 1)

@@ -20,7 +20,7 @@ from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
 from mdplab.solution import Certificate, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
-from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_rows
+from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_mask
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, evaluate_stages, stage_arrays
 
 __all__ = ["StageEvaluation", "stage_evaluation"]
@@ -35,13 +35,13 @@ class StageEvaluation(Solution):
     value : ndarray (H + 1, S)
         Values; the last row is the terminal reward.
     q : ndarray (H, S, A)
-        Action values.
+        Action values; ``-inf`` at unavailable pairs.
     lower, upper : ndarray (H + 1, S)
         ``lower <= V <= upper``, rounding included.
     value_errors : ndarray (H + 1,)
         Sup-norm error of ``value`` stage by stage; ``certificate.bound`` is the largest.
     q_error : float
-        Sup-norm error of ``q`` over all stages.
+        Sup-norm error of ``q`` over all stages and available pairs.
     policy : ndarray (H, S, A)
         What was evaluated.
     cost : ndarray (H, S, A)
@@ -49,7 +49,7 @@ class StageEvaluation(Solution):
     temperature : float
         Its temperature.
     bonus : ndarray (H, S, A)
-        Temperature times log-reference.
+        Temperature times log-reference, ``-inf`` at unavailable pairs.
     """
 
     value: FloatArray
@@ -77,9 +77,10 @@ def stage_evaluation(
     Parameters
     ----------
     mdp : FiniteHorizonMDP
-        Kernel and reward stationary or by stage.
+        Kernel, reward and mask stationary or by stage.
     policy : array_like (H, S, A) or (S, A)
-        Probabilities per stage, or one policy for all stages; rows sum to one (deviations enter the bound).
+        Probabilities per stage, or one policy for all stages; rows sum to one (deviations enter the bound), zero at
+        unavailable pairs.
     temperature : float, default 0
         Non-negative; the reward becomes ``R_h - temperature * log(policy_h / reference_h)``.
     log_reference : array_like (H, S, A) or (S, A), optional
@@ -95,7 +96,7 @@ def stage_evaluation(
     Raises
     ------
     ValueError
-        If the policy is none, or takes an action outside the reference at a positive temperature.
+        If the policy is none, or takes an unavailable action or one outside the reference at a positive temperature.
 
     References
     ----------
@@ -104,11 +105,13 @@ def stage_evaluation(
     check_controls(tol, 1)
     _check.non_negative("temperature", temperature)
     finite_horizon(mdp)
-    rows = stage_rows("policy", policy, mdp)
-    _check.laws("policy", rows, "(stage, state)")
-    bonus = stage_bonus(log_reference, temperature, np.ones(rows.shape, dtype=bool))
+    rows = _check.stage_policy(mdp, policy)
+    if np.iscomplexobj(rows):
+        raise ValueError("policy must be real")
+    mask = stage_mask(mdp)
+    bonus = stage_bonus(log_reference, temperature, mask)
     cost, cost_error = stage_cost(rows, temperature, bonus)
-    found = evaluate_stages(stage_arrays(mdp), rows, cost, cost_error, temperature)
+    found = evaluate_stages(stage_arrays(mdp, mask), rows, cost, cost_error, temperature)
     bound = float(found.errors.max())
     width = enclosing_width(found.value, found.errors)
     return StageEvaluation(

@@ -17,7 +17,13 @@ __all__ = ["finite_horizon", "stage_bonus", "stage_cost", "stage_mask", "stage_r
 
 
 def stage_rows(
-    name: str, x: ArrayLike, mdp: FiniteHorizonMDP, *, finite: bool = True, infinite: bool = False
+    name: str,
+    x: ArrayLike,
+    mdp: FiniteHorizonMDP,
+    *,
+    finite: bool = True,
+    infinite: bool = False,
+    read: BoolArray | None = None,
 ) -> FloatArray:
     """A real array of all stages: ``(H, S, A)`` as it is, ``(S, A)`` for every stage.
 
@@ -33,6 +39,8 @@ def stage_rows(
         Whether entries have to be finite.
     infinite : bool, default False
         Admits ``-inf`` (logarithms) even so.
+    read : ndarray of bool (H, S, A), optional
+        Entries elsewhere may be anything, and are returned as 0.
 
     Returns
     -------
@@ -51,7 +59,8 @@ def stage_rows(
         raise ValueError(
             f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {array.shape}"
         )
-    array = _check.shaped(name, np.broadcast_to(array, shape), shape, "(H, S, A)")
+    array = np.broadcast_to(array, shape)
+    array = _check.shaped(name, array if read is None else np.where(read, array, 0.0), shape, "(H, S, A)")
     bad = ~np.isfinite(array) & ~(infinite & (array == -np.inf)) if finite else np.zeros(shape, dtype=bool)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -75,15 +84,15 @@ def finite_horizon(mdp: Any) -> None:
     _check.model(mdp, FiniteHorizonMDP, "use solve" if isinstance(mdp, MDP) else "")
 
 
-def stage_mask(available: ArrayLike | None, shape: tuple[int, int, int]) -> BoolArray:
-    """The mask with a stage axis.
+def stage_mask(mdp: FiniteHorizonMDP, available: ArrayLike | None = None) -> BoolArray:
+    """The mask of a model with a stage axis, or what a further mask leaves of it.
 
     Parameters
     ----------
+    mdp : FiniteHorizonMDP
+        The model.
     available : array_like of bool (S, A) or (H, S, A), optional
-        Admitted actions; all, by default.
-    shape : tuple of int
-        ``(H, S, A)``.
+        Admitted actions among the model's; all of them, by default.
 
     Returns
     -------
@@ -94,12 +103,14 @@ def stage_mask(available: ArrayLike | None, shape: tuple[int, int, int]) -> Bool
     ValueError
         If it is not boolean, has another shape or leaves a state without action.
     """
+    shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
+    own = np.ones(shape, dtype=bool) if mdp.available is None else np.broadcast_to(mdp.available, shape)
     if available is None:
-        return np.ones(shape, dtype=bool)
+        return own
     mask = np.asarray(available)
     if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
         raise ValueError(f"available must be boolean of shape (S, A) = {shape[1:]} or (H, S, A) = {shape}")
-    mask = np.broadcast_to(mask, shape)
+    mask = own & mask
     if not mask.any(axis=2).all():
         stage, state = (int(i) for i in np.argwhere(~mask.any(axis=2))[0])
         raise ValueError(f"available: stage {stage}, state {state} has no action")
@@ -114,7 +125,7 @@ def stage_bonus(
     Parameters
     ----------
     logs : array_like (S, A) or (H, S, A), optional
-        Log-weights; None is the counting measure.
+        Log-weights, read at admitted actions; None is the counting measure.
     weight : float
         Temperature or prior weight; weight 0 ignores the logs, their zeros included.
     mask : ndarray of bool (H, S, A)
@@ -141,12 +152,12 @@ def stage_bonus(
         raise ValueError(
             f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {values.shape}"
         )
-    values = _check.shaped(name, np.broadcast_to(values, shape), shape, "(H, S, A)")
+    values = _check.shaped(name, np.where(mask, values, -np.inf), shape, "(H, S, A)")
     if (values == np.inf).any():
         where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
         raise ValueError(f"{name} is inf at stage, state, action {where}; expected the logarithm of a weight")
     with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
-        bonus = np.where(mask, weight * values, -np.inf)
+        bonus = weight * values
     if (bonus == np.inf).any():
         where = tuple(int(i) for i in np.argwhere(bonus == np.inf)[0])
         raise ValueError(f"{name} times {weight} overflows at stage, state, action {where}")

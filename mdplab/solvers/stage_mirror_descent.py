@@ -91,7 +91,7 @@ def stage_mirror_descent(
     Parameters
     ----------
     mdp : FiniteHorizonMDP
-        Kernel and reward stationary or by stage.
+        Kernel, reward and mask stationary or by stage.
     step : float, array_like (T,) or (T, H, S), or callable
         Positive coefficient of ``Q`` in the log-policy; a callable is asked ``step(t, log_policy, q)`` with arrays
         ``(H, S, A)`` and may answer with a number or an array ``(H, S)``.
@@ -106,7 +106,7 @@ def stage_mirror_descent(
     log_reference : array_like (H, S, A) or (S, A), optional
         Log-weights of the reference of the regulariser; default is the counting measure.
     available : array_like of bool (S, A) or (H, S, A), optional
-        Admitted actions; all, by default.
+        Admitted actions among the model's; all of them, by default.
     tol : float, default 1e-8
         Accuracy of the evaluations asked for; decides the status only.
     callback : callable, optional
@@ -132,8 +132,7 @@ def stage_mirror_descent(
     _check.count("steps", steps, 0)
     _check.non_negative("temperature", temperature)
     finite_horizon(mdp)
-    shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
-    mask = stage_mask(available, shape)
+    mask = stage_mask(mdp, available)
     arrays = stage_arrays(mdp, mask)
     bonus = stage_bonus(log_reference, temperature, mask)
     magnet = np.where(bonus > -np.inf, bonus / temperature if temperature > 0 else 0.0, -np.inf)
@@ -143,19 +142,18 @@ def stage_mirror_descent(
     for t in range(steps + 1):
         policy = np.exp(log_policy)
         found = evaluate_stages(arrays, policy, *stage_cost(policy, temperature, bonus), temperature)
-        q = np.where(mask, found.q, -np.inf)
         log_policies.append(log_policy)
         values.append(found.value)
-        action_values.append(q)
+        action_values.append(found.q)
         errors.append(found.errors)
         q_errors.append(found.q_errors)
         if callback is not None and callback(t, log_policy, found.value):
             status = Status.INTERRUPTED
             break
         if t < steps:
-            size = _step_size(step, t, steps, log_policy, q, temperature)
+            size = _step_size(step, t, steps, log_policy, found.q, temperature)
             sizes.append(size)
-            log_policy = _update(log_policy, q, size, temperature, magnet)
+            log_policy = _update(log_policy, found.q, size, temperature, magnet)
     bounds = np.array(errors).max(axis=1)
     bound = float(bounds.max())
     if status is Status.CONVERGED and bound > tol:
@@ -172,7 +170,7 @@ def stage_mirror_descent(
         q=np.array(action_values),
         value_errors=np.array(errors),
         q_errors=np.array(q_errors),
-        step_sizes=np.array(sizes).reshape(len(sizes), *shape[:2]),
+        step_sizes=np.array(sizes).reshape(len(sizes), *mask.shape[:2]),
         temperature=temperature,
         bonus=bonus,
     )
@@ -237,7 +235,5 @@ def _first(
         with np.errstate(divide="ignore", invalid="ignore"):  # negative entries are named below
             logs = np.log(rows)
     _check.laws(name, rows, "(stage, state)")
-    if (rows[~mask] != 0).any():
-        where = tuple(int(i) for i in np.argwhere(~mask & (rows != 0))[0])
-        raise ValueError(f"{name} takes the unavailable action at stage, state, action {where}")
+    _check.admitted(name, rows, mask)
     return np.asarray(logs, dtype=float)

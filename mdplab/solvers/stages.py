@@ -74,13 +74,14 @@ class StageArrays:
         Returns
         -------
         q : ndarray (S, A)
-            The lookahead, unavailable pairs included.
+            The lookahead; finite also at excluded pairs, whose rewards are not read.
         rounding : float
             Sup-norm error, row sums included.
         """
         mdp = self.mdp
         states = following.size
         reward = mdp.stage_reward(h) if self.reward is None else self.reward[h]
+        reward = np.where(self.available[h], reward, 0.0)
         kernel = mdp.stage_kernel(h).reshape(-1, states)
         q = reward + mdp.discount * (kernel @ following).reshape(states, -1)
         size = float(np.abs(following).max())
@@ -110,7 +111,7 @@ class StageArrays:
 
 
 def stage_arrays(
-    mdp: FiniteHorizonMDP, available: BoolArray | None = None, reward: FloatArray | None = None
+    mdp: FiniteHorizonMDP, available: BoolArray, reward: FloatArray | None = None
 ) -> StageArrays:
     """Unpack a finite-horizon model.
 
@@ -118,8 +119,8 @@ def stage_arrays(
     ----------
     mdp : FiniteHorizonMDP
         The model.
-    available : ndarray of bool (H, S, A), optional
-        Admitted actions; all, by default.
+    available : ndarray of bool (H, S, A)
+        Admitted actions, the model's or fewer.
     reward : ndarray (H, S, A), optional
         In the place of the model's reward, which is then not read.
 
@@ -134,9 +135,9 @@ def stage_arrays(
         If rewards are so large that values overflow, or not finite.
     """
     shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
-    mask = np.ones(shape, dtype=bool) if available is None else available
     own = mdp.reward if reward is None else reward
-    largest = shape[0] * float(np.abs(own).max()) + float(np.abs(mdp.terminal).max())
+    largest = float(np.abs(np.where(available, own, 0.0)).max())
+    largest = shape[0] * largest + float(np.abs(mdp.terminal).max())
     if not largest <= HEADROOM:
         raise ValueError(
             f"reward and terminal: values of {shape[0]} stages may reach {largest:.3g}, expected at most {HEADROOM:.3g}; "
@@ -144,13 +145,13 @@ def stage_arrays(
         )
     deviations, successors, statistics = np.empty(shape[0]), np.empty(shape[0]), np.zeros(3)
     for h in range(shape[0]):
-        if h == 0 or mdp.transition.ndim == 4 or (mask[h] != mask[h - 1]).any():
+        if h == 0 or mdp.transition.ndim == 4 or (available[h] != available[h - 1]).any():
             kernel = mdp.stage_kernel(h).reshape(-1, shape[1])
-            backups.row_statistics_dense(kernel, np.ascontiguousarray(mask[h]).ravel(), statistics)
+            backups.row_statistics_dense(kernel, np.ascontiguousarray(available[h]).ravel(), statistics)
         # The doubled sum is itself wrong by at most (k u)^2 relative.
         deviations[h] = statistics[0] * (1 + 4 * UNIT) + 2 * (statistics[1] * UNIT) ** 2
         successors[h] = statistics[1]
-    return StageArrays(mdp, reward, mask, deviations, successors)
+    return StageArrays(mdp, reward, available, deviations, successors)
 
 
 def soft_stage_errors(
@@ -237,7 +238,7 @@ class StageValues:
     value : ndarray (H + 1, S)
         Values.
     q : ndarray (H, S, A)
-        Action values, unavailable pairs included.
+        Action values; ``-inf`` at excluded pairs.
     errors : ndarray (H + 1,)
         Sup-norm errors of the values.
     q_errors : ndarray (H,)
@@ -260,7 +261,7 @@ def evaluate_stages(
     arrays : StageArrays
         The model.
     policy : ndarray (H, S, A)
-        Probabilities.
+        Probabilities, 0 at excluded pairs.
     cost, cost_error : ndarray (H, S, A)
         Taken off the reward, and its error; 0 where the policy is 0.
     temperature : float
@@ -280,6 +281,7 @@ def evaluate_stages(
         q[h], lookahead = arrays.lookahead(h, value[h + 1])
         inherited = arrays.inherited(h, errors[h + 1])
         q_errors[h] = (lookahead + inherited) * (1 + 8 * UNIT)
+        q[h][~arrays.available[h]] = -np.inf
         value[h] = (policy[h] * np.where(policy[h] > 0, q[h] - cost[h], 0.0)).sum(axis=1)
         own = evaluation_rounding(lookahead, q[h], policy[h], cost[h], cost_error[h])
         own += 1.01 * deviation * (float(np.abs(value[h]).max()) + temperature)

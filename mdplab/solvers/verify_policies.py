@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import Array, FloatArray
+from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
 from mdplab.solution import Solution
@@ -19,6 +19,7 @@ from mdplab.solvers.backward_induction import HorizonSolution
 from mdplab.solvers.mirror_descent import MirrorDescentSolution
 from mdplab.solvers.policy_gradient_ascent import PolicyGradientSolution
 from mdplab.solvers.stage_evaluation import StageEvaluation
+from mdplab.solvers.stage_inputs import stage_mask
 from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution
 from mdplab.solvers.verify import (
     _EPS,
@@ -53,6 +54,11 @@ CHECKED_PATHS = (
 """The kinds that this module adds to :func:`mdplab.solvers.verify`."""
 
 
+def _stage_reward(model: FiniteHorizonMDP, h: int) -> FloatArray:
+    """Rewards of one stage, 0 at unavailable pairs."""
+    return np.where(model.stage_available(h), model.stage_reward(h), 0.0)
+
+
 def _stage_values(
     model: FiniteHorizonMDP, policy: Array, temperature: float, bonus: FloatArray
 ) -> tuple[Array, Array, float]:
@@ -66,9 +72,10 @@ def _stage_values(
     room = 0.0
     for h in range(model.horizon - 1, -1, -1):
         expected = (model.stage_kernel(h).astype(_WIDE) * values[-1]).sum(axis=2)
-        entries[h] = model.stage_reward(h).astype(_WIDE) + _WIDE(model.discount) * expected - cost[h]
+        reward = _stage_reward(model, h)
+        entries[h] = reward.astype(_WIDE) + _WIDE(model.discount) * expected - cost[h]
         values.append(np.where(taken[h], policy[h] * entries[h], 0).sum(axis=1))
-        room += _room(model, entries[h], model.stage_reward(h), np.full(1, temperature))
+        room += _room(model, entries[h], reward, np.full(1, temperature))
         room += 1.2e-16 * float(np.abs(np.where(taken[h], bonus[h], 0.0)).max())
     return np.array(values[::-1]), entries, room
 
@@ -77,7 +84,7 @@ def _stage_lookahead(model: FiniteHorizonMDP, value: Array) -> Array:
     """Action values ``(H, S, A)`` of exact stage values."""
     return np.array(
         [
-            model.stage_reward(h).astype(_WIDE)
+            _stage_reward(model, h).astype(_WIDE)
             + _WIDE(model.discount) * (model.stage_kernel(h).astype(_WIDE) * value[h + 1]).sum(axis=2)
             for h in range(model.horizon)
         ]
@@ -100,9 +107,9 @@ def _(solution: HorizonSolution, model: Any) -> Verification:
         Check("value of the last stage", float(np.abs(solution.value[-1] - last).max()), 0.0),
         _within_bound(solution.value_errors, solution),
     ]
-    if solution.bonus is not None:
-        lost = float((solution.bonus[~solution.available] > -np.inf).any())
-        checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    beyond = float((solution.available & ~stage_mask(model)).any())
+    checks.append(Check("admitted actions are the model's", beyond, 0.0))
+    checks += _mask_checks(solution.available, policy=solution.policy, bonus=solution.bonus)
     optimum = own = np.asarray(last, dtype=_WIDE)
     room = loss = 0.0
     errors = solution.value_errors
@@ -110,7 +117,7 @@ def _(solution: HorizonSolution, model: Any) -> Verification:
     outside = float(np.maximum(solution.lower[-1] - last, last - solution.upper[-1]).max())
     q = np.empty(solution.q.shape, dtype=_WIDE)
     for h in range(model.horizon - 1, -1, -1):
-        reward = model.stage_reward(h) if solution.reward is None else solution.reward[h]
+        reward = _stage_reward(model, h) if solution.reward is None else solution.reward[h]
         kernel, gain = model.stage_kernel(h).astype(_WIDE), reward.astype(_WIDE)
         bonus = None if solution.bonus is None else solution.bonus[h]
         discount = _WIDE(model.discount)
@@ -127,8 +134,8 @@ def _(solution: HorizonSolution, model: Any) -> Verification:
         own = np.where(policy > 0, policy * entries, 0).sum(axis=1)
         room += _room(model, *magnitudes) + 4e-16 * solution.temperature
         worst = max(worst, float(np.abs(optimum - solution.value[h]).max()) - float(errors[h]))
-        beyond = np.maximum(solution.lower[h] - optimum, optimum - solution.upper[h])
-        outside = max(outside, float(beyond.max()))
+        overshoot = np.maximum(solution.lower[h] - optimum, optimum - solution.upper[h])
+        outside = max(outside, float(overshoot.max()))
         loss = float((optimum - own).max())
     checks.append(Check("stage values within value_errors", worst, room))
     checks.append(Check("lower <= values <= upper", outside, room))
@@ -136,6 +143,20 @@ def _(solution: HorizonSolution, model: Any) -> Verification:
     checks += _softmax_checks(solution, q, solution.bonus, solution.available, room)
     checks.append(Check("policy loses at most suboptimality", loss, solution.suboptimality + 2 * room))
     return Verification("extended precision: plain recursion of optimum and policy", tuple(checks))
+
+
+def _mask_checks(
+    available: BoolArray, *, policy: FloatArray | None = None, bonus: FloatArray | None = None
+) -> list[Check]:
+    """Nothing is taken, and no weight given, where the mask ``(..., S, A)`` is false."""
+    checks = []
+    if policy is not None:
+        taken = float(np.where(available, 0.0, policy).max())
+        checks.append(Check("policy takes available actions", taken, 0.0))
+    if bonus is not None:
+        lost = float((~available & (bonus > -np.inf)).any())
+        checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    return checks
 
 
 def _within_bound(errors: FloatArray, solution: Solution) -> Check:
@@ -148,8 +169,7 @@ def _(solution: MirrorDescentSolution, model: Any) -> Verification:
     _need_shape(solution, solution.q.shape[1:], model.reward.shape)
     admitted = np.ones(model.reward.shape, dtype=bool) if model.available is None else model.available
     checks = [_status_check(solution), _within_bound(solution.value_errors, solution)]
-    lost = float((solution.bonus[~admitted] > -np.inf).any())
-    checks.append(Check("bonus excludes unavailable actions", lost, 0.0))
+    checks += _mask_checks(admitted, policy=solution.policies, bonus=solution.bonus)
     for t, (logs, claimed) in enumerate(zip(solution.log_policies, solution.values, strict=True)):
         policy = np.exp(logs)
         taken = policy > 0
@@ -189,13 +209,15 @@ def _step_checks(solution: MirrorDescentSolution | StageMirrorDescentSolution, t
 def _(solution: StageEvaluation, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
     _need_shape(solution, solution.q.shape, (model.horizon, model.n_states, model.n_actions))
+    available = stage_mask(model)
     value, _, room = _stage_values(model, solution.policy.astype(_WIDE), solution.temperature, solution.bonus)
     excess = np.abs(value - solution.value).max(axis=1) - solution.value_errors
     checks = (
         _status_check(solution),
+        *_mask_checks(available, policy=solution.policy, bonus=solution.bonus),
         Check("stage values within value_errors", float(excess.max()), room),
         _within_bound(solution.value_errors, solution),
-        _q_check(solution.q, _stage_lookahead(model, value), None, solution.q_error + room),
+        _q_check(solution.q, _stage_lookahead(model, value), available, solution.q_error + room),
         Check("lower <= values", float((solution.lower - value).max()), room),
         Check("values <= upper", float((value - solution.upper).max()), room),
     )
@@ -207,6 +229,7 @@ def _(solution: StageMirrorDescentSolution, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
     _need_shape(solution, solution.q.shape[1:], (model.horizon, model.n_states, model.n_actions))
     checks = [_status_check(solution), _within_bound(solution.value_errors, solution)]
+    checks += _mask_checks(stage_mask(model), policy=solution.policies, bonus=solution.bonus)
     for t, logs in enumerate(solution.log_policies):
         value, _, room = _stage_values(model, _rows(logs), solution.temperature, solution.bonus)
         excess = np.abs(value - solution.values[t]).max(axis=1) - solution.value_errors[t]
@@ -244,7 +267,8 @@ def _(solution: PolicyGradientSolution, model: Any) -> Verification:
     if not isinstance(model, MDP | FiniteHorizonMDP):
         _need(model, MDP, solution)
     forward = _discounted_gradient if isinstance(model, MDP) else _stage_gradient
-    checks = []
+    mask = model.available
+    checks = [] if mask is None else _mask_checks(mask, policy=solution.policies, bonus=solution.bonus)
     directions = solution.gradients
     if solution.normalised:
         norms = solution.gradient_norms

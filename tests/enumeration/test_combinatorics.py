@@ -90,6 +90,23 @@ def test_policies() -> None:
     np.testing.assert_array_equal(probability.sum(axis=-1), 1.0)
 
 
+def test_masked_policies() -> None:
+    mask = np.array([[[True, True], [True, False]], [[False, True], [True, True]]])
+    found = deterministic_stage_policies(2, 2, 2, available=mask)
+    assert found.tolist() == [[[a, 0], [1, b]] for a in range(2) for b in range(2)]
+    assert deterministic_stage_policies(2, 2, 2, available=mask[0]).shape == (4, 2, 2)
+    many = np.zeros((100, 2), dtype=bool)  # more states than an array has axes
+    many[:, 1] = many[-1, 0] = True
+    assert deterministic_policies(100, 2, available=many)[:, -1].tolist() == [0, 1]
+    with pytest.raises(ValueError, match="more than the cap"):
+        deterministic_stage_policies(20, 3, 2, available=np.ones((3, 2), dtype=bool))
+    mask[1, 0, 1] = False
+    with pytest.raises(ValueError, match="stage 1, state 0 has no admitted action"):
+        deterministic_stage_policies(2, 2, 2, available=mask)
+    with pytest.raises(ValueError, match=r"available: expected shape \(2, 2\) or \(3, 2, 2\)"):
+        deterministic_stage_policies(3, 2, 2, available=mask)
+
+
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="n_values"):
         all_tuples(0, 2)

@@ -223,6 +223,21 @@ def test_finite_horizons_terminate_and_pay_at_the_end() -> None:
     assert abs(np.mean(returns) - model.start_law() @ plan.value[0]) < 4.5 * error
 
 
+def test_masks_by_stage_are_those_of_the_next_step() -> None:
+    mask = np.array([[[True, True]], [[True, False]]])
+    model = FiniteHorizonMDP(np.ones((1, 2, 1)), [[0.0, 1.0]], initial=[1.0], available=mask)
+    environment = as_gymnasium(model)
+    _, info = environment.reset(seed=0)
+    assert info["action_mask"].tolist() == [1, 1]
+    _, _, _, _, info = environment.step(1)
+    assert info["action_mask"].tolist() == [1, 0]
+    with pytest.raises(ValueError, match="action 1 is not available in state 0"):
+        environment.step(1)
+    _, _, over, _, info = environment.step(0)
+    assert over
+    assert info["action_mask"].tolist() == [0, 0]
+
+
 def test_ending_by_the_discount_gives_the_discounted_value() -> None:
     mdp = dirichlet_mdp(SeededDraw(3), discount=(0.7, 0.7000001))
     policy = np.full((mdp.n_states, mdp.n_actions), 1 / mdp.n_actions)

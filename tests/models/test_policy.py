@@ -58,6 +58,12 @@ def test_parametrisations_agree_with_the_plain_softmax() -> None:
     staged = Policy.from_logits(np.stack([z, -z]))
     assert staged.horizon == 2
     np.testing.assert_allclose(staged.probability[0], expected, rtol=1e-14)
+    by_stage = np.array([np.ones((2, 3), bool), [[True, True, False], [False, True, False]]])
+    for logits in (z, np.stack([z, z])):
+        masked_by_stage = Policy.from_logits(logits, by_stage).probability
+        np.testing.assert_allclose(masked_by_stage, [expected, masked.probability], rtol=1e-14)
+    with pytest.raises(ValueError, match="available has shape"):
+        Policy.from_logits(np.stack([z] * 3), by_stage)
 
 
 def test_deterministic_uniform_and_greedy() -> None:

@@ -96,3 +96,16 @@ def test_refusals_use_names() -> None:
     kernel[1, 0] = 0.5
     with pytest.raises(ValueError, match=r"row \(state 1 'wet', action 0 'wait'\) is random"):
         MDP(kernel, np.zeros((2, 2)), 0.9, **names).successors()
+
+
+def test_masks_by_stage() -> None:
+    mask = np.array([[[True, True]], [[True, False]], [[True, True]]])
+    model = FiniteHorizonMDP(np.ones((1, 2, 1)), [[0.0, 1.0]], initial=[1.0], available=mask)
+    policy = Policy.uniform(1, 2, mask)
+    data = model.sample(policy, 3, 200, seed=0)
+    assert (data.actions[:, 1] == 0).all()
+    assert (data.actions[:, 0] == 1).any()
+    assert model.sample(Policy.uniform(1, 2), 1, 5, seed=0).n_actions == 2  # stage 1 is not reached
+    for other in (Policy.uniform(1, 2), np.full((3, 1, 2), 0.5)):
+        with pytest.raises(ValueError, match=r"unavailable pair \(state 0, action 1\) at stage 1"):
+            model.sample(other, 3, 5, seed=0)

@@ -51,6 +51,11 @@ MODELS: dict[str, Callable[[], Any]] = {
         discount=0.5,
         terminal=[1.0, 2.0, 3.0],
     ),
+    "FiniteHorizonMDP masked": lambda: models.FiniteHorizonMDP(
+        RNG.dirichlet(np.ones(2), (2, 2)),
+        RNG.normal(size=(2, 2)),
+        available=np.array([[[True, False], [True, True]]] * 3),
+    ),
     "TotalRewardMDP": lambda: models.TotalRewardMDP(
         named().to_sparse().transition, named().reward, [False, True], available=named().available
     ),

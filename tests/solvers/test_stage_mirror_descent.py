@@ -125,7 +125,7 @@ def test_ends_of_runs_and_rules() -> None:
         ({"initial_log_policy": np.zeros((3, 2))}, "initial_log_policy at"),
         (
             {"initial_policy": np.full((3, 2), 0.5), "available": np.array([[True, False]] * 3)},
-            r"unavailable action at stage, state, action \(0, 0, 1\)",
+            "initial_policy takes the unavailable action 1 in state 0 at stage 0",
         ),
         ({"log_reference": np.full((3, 2), -np.inf), "temperature": 0.5}, "gives no weight"),
     ],
