@@ -22,7 +22,11 @@ from mdplab.names import UNNAMED, Names
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Certificate", "ConvergenceWarning", "Solution", "Status"]
+__all__ = ["Certificate", "ConvergenceWarning", "Layout", "Solution", "Status"]
+
+
+Layout = tuple[tuple[str, ...], dict[str, Array]]
+"""What indexes a table, and its columns."""
 
 
 class ConvergenceWarning(UserWarning):
@@ -106,8 +110,6 @@ class Solution:
         Residual after each outer iteration, in the solver's own measure (named in its docstring).
     names : Names
         What the model calls its states, actions and objectives: the labels of :meth:`to_frame`.
-    axes, across : tuple of str, str
-        Of the class: index of the table, and the axis whose entries have columns of their own.
     """
 
     status: Status
@@ -116,8 +118,7 @@ class Solution:
     residuals: FloatArray = field(default_factory=lambda: np.empty(0))
     names: Names = field(default=UNNAMED, repr=False)
 
-    axes: ClassVar[tuple[str, ...]] = ()
-    across: ClassVar[str] = "action"
+    _across: ClassVar[str] = "action"
 
     def __post_init__(self) -> None:
         """Arrays become read-only views: a certificate speaks of the numbers as they were computed."""
@@ -148,9 +149,9 @@ class Solution:
         content = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name != "steps")
         return {name: entry for name, entry in content if isinstance(entry, int | float)}
 
-    def _columns(self) -> dict[str, Array]:
-        """Columns of the table: arrays over ``axes``; one with an axis more is spread over ``across``."""
-        return {}
+    def _layout(self) -> Layout:
+        """What indexes the table, and its columns: arrays over these axes, or with one more (``_across``)."""
+        return (), {}
 
     def to_frame(self) -> pd.DataFrame:
         """The solution as a table; the docstring of each kind says what its rows are.
@@ -158,16 +159,16 @@ class Solution:
         Returns
         -------
         pandas.DataFrame
-            Indexed by ``axes``, with the names that the model gives to states, actions and objectives; what has a value
-            for each action is a column an action, ``q_left`` and ``q_right``.  Kinds without arrays show their numbers.
+            Rows and columns have the names that the model gives to states, actions and objectives, or their numbers;
+            what has a value for each action has a column for each, ``q_left`` and ``q_right``.  Kinds without arrays
+            show their numbers.
         """
         import pandas as pd
 
-        columns = self._columns()
+        axes, columns = self._layout()
         if not columns:
             numbers = self._numbers()
             return pd.DataFrame({"value": [*numbers.values()]}, index=pd.Index([*numbers], name="quantity"))
-        axes = self.axes
         shape = next(iter(columns.values())).shape[: len(axes)]
         labels = [self.names.of(axis, np.arange(n)) for axis, n in zip(axes, shape, strict=True)]
         rows = (
@@ -180,7 +181,7 @@ class Solution:
             if array.ndim == len(axes):
                 spread[name] = array.ravel()
                 continue
-            entries = self.names.of(self.across, np.arange(array.shape[-1]))
+            entries = self.names.of(self._across, np.arange(array.shape[-1]))
             for label, column in zip(entries, array.reshape(-1, entries.size).T, strict=True):
                 spread[f"{name}_{label}"] = column
         return pd.DataFrame(spread, index=rows)

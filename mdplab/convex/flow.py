@@ -26,7 +26,7 @@ H. Sikchi, Q. Zheng, A. Zhang, S. Niekum (2023), Dual RL, arXiv 2302.08560.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,9 @@ from scipy.sparse.linalg import splu
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.divergences import FDivergence
 from mdplab.models import MDP
+from mdplab.models._kernel import PAIR
+from mdplab.models._validate import first
+from mdplab.names import Names
 from mdplab.operators.occupancy import flow_matrix
 
 __all__ = ["FlowPolytope", "data_law"]
@@ -64,6 +67,8 @@ class FlowPolytope:
         ``(S, A)`` of the tables.
     discount : float
         ``gamma``.
+    names : Names
+        Those of the model.
     """
 
     matrix: Any
@@ -73,6 +78,7 @@ class FlowPolytope:
     pair: IntArray
     shape: tuple[int, int]
     discount: float
+    names: Names
 
     @classmethod
     def of(cls, mdp: MDP) -> FlowPolytope:
@@ -104,6 +110,7 @@ class FlowPolytope:
             pair=pair.astype(np.int64),
             shape=(n_states, n_actions),
             discount=float(mdp.discount),
+            names=mdp.names,
         )
 
     @property
@@ -139,14 +146,12 @@ class FlowPolytope:
             if np.array_equal(pruned, keep):
                 break
             keep = pruned
-        return FlowPolytope(
-            self.matrix[np.flatnonzero(keep)],
-            self.start,
-            self.reward[keep],
-            self.state[keep],
-            self.pair[keep],
-            self.shape,
-            self.discount,
+        return replace(
+            self,
+            matrix=self.matrix[np.flatnonzero(keep)],
+            reward=self.reward[keep],
+            state=self.state[keep],
+            pair=self.pair[keep],
         )
 
     @property
@@ -338,9 +343,9 @@ def data_law(mdp: MDP, data: ArrayLike) -> FloatArray:
     if mdp.available is not None:
         bad |= (table > 0.0) & ~mdp.available
     if bad.any():
-        s, a = (int(i) for i in np.argwhere(bad)[0])
+        where = mdp.names.place(PAIR, first(bad))
         raise ValueError(
-            f"data_occupancy: entry (state {s}, action {a}) is {float(table[s, a])!r}; expected a finite number >= 0, "
+            f"data_occupancy: entry ({where}) is {float(table[first(bad)])!r}; expected a finite number >= 0, "
             "and 0 where the action is not available"
         )
     if abs(table.sum() - 1.0) > 1e-9:

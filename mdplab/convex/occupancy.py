@@ -285,6 +285,7 @@ def _certified(
         upper=upper,
         infeasibility=float(np.abs(residual).max()),
         multipliers={"flow": value},
+        names=flow.names,
     )
 
 
@@ -303,6 +304,7 @@ def _infeasible(flow: FlowPolytope) -> ProgramSolution:
         upper=-np.inf,
         infeasibility=np.inf,
         multipliers={"flow": empty},
+        names=flow.names,
     )
 
 
@@ -318,4 +320,5 @@ def _failed(flow: FlowPolytope, solver_status: str) -> ProgramSolution:
         dual=empty,
         infeasibility=np.inf,
         multipliers={"flow": empty},
+        names=flow.names,
     )

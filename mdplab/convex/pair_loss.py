@@ -6,6 +6,7 @@ the two weights alone, so that the loss is convex although one of them may be ne
 References
 ----------
 R. Bradley, M. Terry (1952), Rank analysis of incomplete block designs, Biometrika 39.
+F. Bach (2010), Self-concordant analysis for logistic regression, Electronic J. Statistics 4.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdplab._typing import FloatArray
+from mdplab.convex.linear import linear_program
 
 __all__ = ["PairLoss"]
 
@@ -72,6 +74,57 @@ class PairLoss:
             self.win.size + 10.0
         ) * weight
         return float(np.linalg.norm(size.T @ each)) * (1.0 + 1e-12)
+
+    def recession(self) -> float:
+        """Least slope of the loss at infinity over directions with ``|v| <= 1`` (a linear program)."""
+        pairs, size = self.design.shape
+        # win max(0, -h) + lose max(0, h) = lose h + (win + lose) max(0, -h)
+        cost = np.concatenate([self.design.T @ self.lose, self.win + self.lose])
+        program = linear_program(
+            cost,
+            at_least=(np.hstack([self.design, np.eye(pairs)]), np.zeros(pairs)),
+            lower=np.concatenate([-np.ones(size), np.zeros(pairs)]),
+            upper=np.concatenate([np.ones(size), np.full(pairs, np.inf)]),
+        )
+        return program.objective
+
+    def error_bound(self, theta: FloatArray, gauge: FloatArray | None) -> tuple[float, float, float]:
+        """Bound on the distance of the minimiser from ``theta``, by generalised self-concordance.
+
+        ``|l'''| <= l''`` makes the Hessian along a direction lose at most the factor ``exp(-nu)`` while margins move by
+        ``nu``; see :mod:`mdplab.solvers.preference_fit`.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (p,)
+            The point.
+        gauge : ndarray, shape (k, p), or None
+            Directions that change no margin; the distance is taken on their complement.
+
+        Returns
+        -------
+        bound, curvature, rounding : float
+            The bound on the Euclidean distance (infinite where none is proven), the lower bound on the eigenvalues of
+            the Hessian that it rests on, and its rounding part.
+        """
+        h = self.hessian(theta)
+        size = float(np.abs(h).sum()) or 1.0
+        if gauge is not None:
+            flat = np.linalg.qr(gauge.T)[0].T
+            h = h + size * flat.T @ flat
+        slack = 8.0 * theta.size * (theta.size + self.win.size) * _EPS * size
+        curvature = float(np.linalg.eigvalsh(h)[0]) - slack
+        gradient = self.gradient(theta)
+        if gauge is not None:
+            gradient = gradient - flat.T @ (flat @ gradient)
+        rounding = self.rounding(theta)
+        norm = float(np.linalg.norm(gradient)) + rounding
+        reach = float(np.linalg.norm(self.design, axis=1).max(initial=0.0))
+        if not curvature > 0.0 or not reach * norm < curvature:
+            return np.inf, max(curvature, 0.0), rounding
+        nu = -np.log1p(-reach * norm / curvature)
+        factor = 1.0 if nu < 1e-12 else float(nu / -np.expm1(-nu))
+        return norm / curvature * factor * (1.0 + 1e-9), curvature, rounding / curvature
 
 
 def _sigmoid(h: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.solution import Solution
+from mdplab.solution import Layout, Solution
 
 __all__ = ["ProgramSolution", "check_limits", "power_of_two"]
 
@@ -58,7 +58,7 @@ def power_of_two(size: float) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProgramSolution(Solution):
-    """Solution of a linear or conic program.
+    """Solution of a linear or conic program; its table has a row a state or, without a model, a variable.
 
     The certificate bounds ``|objective - optimal value|``; it is computed from ``primal`` and ``dual`` alone, by
     weak duality, whatever the solver claims.
@@ -89,6 +89,11 @@ class ProgramSolution(Solution):
     upper: float = np.inf
     infeasibility: float = 0.0
     multipliers: dict[str, FloatArray]
+
+    def _layout(self) -> Layout:
+        if self.primal.ndim == self.dual.ndim == 1:
+            return ("variable",), {"primal": self.primal}
+        return ("state",), {"primal": self.primal, "dual": self.dual}
 
     @property
     def gap(self) -> float:

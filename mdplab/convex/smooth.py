@@ -32,14 +32,14 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from mdplab._typing import FloatArray
 from mdplab.interrupts import asked
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 
 __all__ = ["SmoothMinimum", "minimise_smooth"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmoothMinimum(Solution):
-    """A minimum found by Newton's method.
+    """A minimum found by Newton's method; its table has a row a coordinate.
 
     Attributes
     ----------
@@ -57,6 +57,9 @@ class SmoothMinimum(Solution):
     objective: float
     gradient_norm: float
     ridge: float
+
+    def _layout(self) -> Layout:
+        return ("coordinate",), {"point": self.point}
 
 
 def minimise_smooth(

@@ -55,5 +55,7 @@ __all__ = [
     "save",
 ]
 
-if _plugin := sys.modules.get("mdplab._hypothesis_plugin"):  # Hypothesis came first: it knows the types from now on
+if _plugin := sys.modules.get(
+    "mdplab._hypothesis_plugin"
+):  # Hypothesis came first: it knows the types from now on
     _plugin.register()

@@ -10,6 +10,7 @@ Nothing is normalised, and ``row_deviation`` says how far the worst row is off.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import FloatArray
 from mdplab.models import _validate as v
 from mdplab.models._base import Model
+from mdplab.names import Names
 
 __all__ = ["MarkovChain", "RewardProcess"]
 
@@ -96,6 +98,8 @@ class RewardProcess(Model):
         In [0, 1]; 1 makes sense with a finite number of steps only.
     initial : array_like (S,), optional
         Law of the first state.
+    state_names : sequence of str, optional
+        Distinct names.
 
     Attributes
     ----------
@@ -107,6 +111,8 @@ class RewardProcess(Model):
         The discount.
     initial : ndarray (S,) or None
         Law of the first state, read-only.
+    state_names : tuple of str or None
+        The names.
     row_deviation : float
         Upper bound on ``|sum - 1|`` over the rows of the kernel.
 
@@ -120,14 +126,24 @@ class RewardProcess(Model):
     reward: FloatArray
     discount: float
     initial: FloatArray | None
+    state_names: tuple[str, ...] | None
     row_deviation: float = field(init=False)
 
     def __init__(
-        self, kernel: ArrayLike, reward: ArrayLike, discount: float, initial: ArrayLike | None = None
+        self,
+        kernel: ArrayLike,
+        reward: ArrayLike,
+        discount: float,
+        initial: ArrayLike | None = None,
+        *,
+        state_names: Sequence[str] | None = None,
     ) -> None:
-        matrix = v.real("kernel", kernel, ("S", "S"))
-        n = matrix.shape[0]
-        matrix, deviation = v.laws("kernel", matrix, ("state",), tolerance=v.COMPUTED_ROWS, source=kernel)
+        given = v.real("kernel", kernel, ("S", "S"))
+        n = given.shape[0]
+        names = Names(v.names("state_names", state_names, n, "states"))
+        matrix, deviation = v.laws(
+            "kernel", given, ("state",), tolerance=v.COMPUTED_ROWS, source=kernel, names=names
+        )
         gain = v.finite("reward", reward, (n, n), (n,))
         if gain.ndim == 1:
             gain = v.lock(np.broadcast_to(gain[:, np.newaxis], (n, n)))
@@ -136,6 +152,7 @@ class RewardProcess(Model):
             reward=gain,
             discount=v.number("discount", discount, 0.0, 1.0),
             initial=None if initial is None else v.law("initial", initial, n, v.COMPUTED_ROWS),
+            state_names=names.state,
             row_deviation=deviation,
         )
 

@@ -240,7 +240,13 @@ class OutcomeModel(StartedModel):
         chosen = np.full(s, given) if given.ndim == 0 else given
         chosen = v.integers("actions", chosen, 0, self.n_actions - 1, (s,))
         rows = np.arange(s)
-        return RewardProcess(self.law[rows, chosen], self.rewards()[rows, chosen], discount, self.initial)
+        return RewardProcess(
+            self.law[rows, chosen],
+            self.rewards()[rows, chosen],
+            discount,
+            self.initial,
+            state_names=self.state_names,
+        )
 
     def __repr__(self) -> str:
         return f"OutcomeModel(S={self.n_states}, A={self.n_actions}, O={self.n_outcomes})"

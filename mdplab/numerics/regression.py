@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.numerics.linear_system import UNIT_ROUNDOFF, solution_error
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 
 __all__ = [
     "RegressionSolution",
@@ -51,7 +51,7 @@ _THEOREM = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegressionSolution(Solution):
-    """A linear fit with a proven error bound.
+    """A linear fit with a proven error bound; its table has a row a feature.
 
     Attributes
     ----------
@@ -69,6 +69,11 @@ class RegressionSolution(Solution):
     fitted: FloatArray
     rank: int
     gradient_norm: float
+
+    _across = "output"
+
+    def _layout(self) -> Layout:
+        return ("feature",), {"coefficient": self.coefficients}
 
 
 def _data(

@@ -210,4 +210,5 @@ def average_solution(
         component=bounds.label,
         unichain=int(bounds.label.max()) == 0,
         constant=bounds.constant,
+        names=mdp.names,
     )

@@ -22,7 +22,7 @@ from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
 from mdplab.operators.tilt import log_sum_exp, log_tilt
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT
 from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_mask
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, soft_stage_errors, stage_arrays
@@ -32,7 +32,7 @@ __all__ = ["HorizonSolution", "backward_induction", "evaluate_stages_array"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HorizonSolution(Solution):
-    """Optimal values and policies of all stages, with proven error bounds.
+    """Optimal values and policies of all stages, with proven error bounds; its table has a row a stage and state.
 
     Attributes
     ----------
@@ -77,6 +77,11 @@ class HorizonSolution(Solution):
     bonus: FloatArray | None
     available: BoolArray
     reward: FloatArray | None = None
+
+    def _layout(self) -> Layout:
+        bounds = {"value": self.value[:-1], "lower": self.lower[:-1], "upper": self.upper[:-1]}
+        action = self._likeliest(self.policy)
+        return ("stage", "state"), {**bounds, "action": action, "q": self.q, "policy": self.policy}
 
 
 def evaluate_stages_array(kernels: Array, rewards: Array, terminal: Array, discount: complex = 1.0) -> Array:
@@ -199,4 +204,5 @@ def backward_induction(
         temperature=temperature,
         bonus=bonus,
         available=mask,
+        names=mdp.names,
     )

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from mdplab._kernels import small
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.models.tabular import MDP
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import THEOREM
 from mdplab.solvers.control import ControlSolution
 from mdplab.solvers.discounted import UNIT, check_controls, warn_max_steps
@@ -33,7 +33,7 @@ _MAX_STEPS = 1000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BatchSolution(Solution):
-    """Values and policies of a stack of models; ``certificate`` and ``status`` are those of the worst.
+    """Values and policies of a stack of models; ``certificate`` and ``status`` are those of the worst; its table has a row a model and state.
 
     Attributes
     ----------
@@ -71,6 +71,10 @@ class BatchSolution(Solution):
     suboptimality: FloatArray
     model_steps: Any
     temperature: float
+
+    def _layout(self) -> Layout:
+        bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        return ("model", "state"), {**bounds, "q": self.q, "policy": self.policy}
 
 
 def solve_batch(

@@ -40,7 +40,7 @@ from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
 from mdplab.interrupts import asked, interruptible
 from mdplab.models.multi_objective import MultiObjectiveMDP
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
 from mdplab.solvers.policy_evaluation import policy_evaluation
 from mdplab.solvers.policy_iteration import policy_iteration
@@ -55,7 +55,7 @@ _THEOREM = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConstrainedSolution(Solution):
-    """Optimal policy of a constrained model with its multipliers.
+    """Optimal policy of a constrained model with its multipliers; its table has a row an objective.
 
     Attributes
     ----------
@@ -99,6 +99,15 @@ class ConstrainedSolution(Solution):
     infeasibility: float
     margin: float
     farkas: FloatArray | None = field(default=None, repr=False)
+
+    def _layout(self) -> Layout:
+        columns = {
+            "return": self.returns,
+            "return_error": self.return_errors,
+            "threshold": np.insert(self.thresholds, 0, np.nan),  # the first objective has none
+            "multiplier": np.insert(self.multipliers, 0, np.nan),
+        }
+        return ("objective",), columns
 
     @property
     def gap(self) -> float:
@@ -249,6 +258,7 @@ def constrained(
         return_errors=errors,
         infeasibility=infeasibility,
         margin=margin,
+        names=model.names,
     )
 
 
@@ -382,4 +392,5 @@ def _infeasible(
         infeasibility=math.inf,
         margin=margin,
         farkas=farkas,
+        names=model.names,
     )

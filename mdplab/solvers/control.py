@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from mdplab._kernels import enclosures as formulas
-from mdplab._typing import Array, BoolArray, FloatArray, IntArray
+from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.operators.tilt import log_tilt
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import (
     THEOREM,
     Enclosure,
@@ -116,12 +116,10 @@ class ControlSolution(Solution):
         result: BoolArray = (self.q >= self.q.max(axis=1, keepdims=True) - margin) & (self.q > -np.inf)
         return result
 
-    axes = ("state",)
-
-    def _columns(self) -> dict[str, Array]:
+    def _layout(self) -> Layout:
         bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
         action = self._likeliest(self.policy)
-        return {**bounds, "action": action, "q": self.q, "policy": self.policy}
+        return ("state",), {**bounds, "action": action, "q": self.q, "policy": self.policy}
 
 
 def _shared(

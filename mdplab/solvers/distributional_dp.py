@@ -39,7 +39,7 @@ from mdplab._typing import FloatArray
 from mdplab.interrupts import asked, interruptible
 from mdplab.laws.finite_law import FiniteLaw
 from mdplab.operators.distributional import backup_laws
-from mdplab.solution import Certificate, ConvergenceWarning, Solution, Status
+from mdplab.solution import Certificate, ConvergenceWarning, Layout, Solution, Status
 from mdplab.wasserstein import wasserstein_with_error
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LawSolution(Solution):
-    """Laws of the return, one per state.
+    """Laws of the return, one per state; its table has a row a state.
 
     Attributes
     ----------
@@ -67,6 +67,18 @@ class LawSolution(Solution):
     laws: tuple[FiniteLaw, ...]
     ended: bool
     order: int
+
+    def _layout(self) -> Layout:
+        ends = np.array([law.atoms[[0, -1]] for law in self.laws])
+        atoms = np.array([law.n_atoms for law in self.laws])
+        variance = np.array([law.variance() for law in self.laws])
+        return ("state",), {
+            "mean": self.means,
+            "variance": variance,
+            "least": ends[:, 0],
+            "most": ends[:, 1],
+            "atoms": atoms,
+        }
 
     @property
     def means(self) -> FloatArray:
@@ -237,6 +249,7 @@ def distributional_evaluation(
         laws=tuple(laws),
         ended=ended,
         order=int(order),
+        names=process.names,
     )
 
 

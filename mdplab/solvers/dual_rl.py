@@ -36,7 +36,7 @@ O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ from mdplab.convex.smooth import minimise_smooth
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.interrupts import interruptible
 from mdplab.models import MDP
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import warn_max_steps
 
 __all__ = ["ConjugateDual", "DualSolution", "dual_v"]
@@ -64,7 +64,7 @@ _THEOREM = "weak duality: dual value at V, primal value at the occupancy of the 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DualSolution(Solution):
-    """Solution of a regularised occupancy program through its dual.
+    """Solution of a regularised occupancy program through its dual; its table has a row a state.
 
     The certificate bounds ``|objective - optimal value|``.
 
@@ -112,6 +112,9 @@ class DualSolution(Solution):
     value_error: float
     occupancy_error: float
     flow_residual: float
+
+    def _layout(self) -> Layout:
+        return ("state",), {"value": self.value, "occupancy": self.occupancy, "policy": self.policy}
 
     @property
     def gap(self) -> float:
@@ -189,7 +192,7 @@ def dual_v(
         raise ValueError("conjugate: 'plain' is defined for 'kl' and 'chi-square'")
     found = (_plain if plain else _corrected)(flow, flow.vector(table), row, strength, tol, max_steps)
     warn_max_steps("dual_v", found.status, found.steps, found.certificate.bound, tol)
-    return found
+    return replace(found, names=mdp.names)
 
 
 def _corrected(
@@ -204,7 +207,6 @@ def _corrected(
     chosen = np.isin(flow.pair, inner.pair)
     # pairs that cannot carry mass keep the price f(0) of their data
     constant = strength * float(data[~chosen].sum()) * float(row.generator(np.zeros(1))[0])
-
     columns = np.flatnonzero(reached)
     matrix = sparse.csr_array(inner.matrix[:, columns])
     solve = _newton if row.smooth else _total_variation
@@ -214,9 +216,8 @@ def _corrected(
     objective, rounding, inner_residual = inner.dual_bound(value, data[chosen], row, strength)
     objective, rounding = objective - constant, rounding + 4.0 * _EPS * constant
 
-    occupancy = np.zeros(data.size)
+    occupancy, feasible = np.zeros(data.size), np.zeros(data.size)
     occupancy[chosen] = part.mass
-    feasible = np.zeros(data.size)
     feasible[chosen] = inner.repair(part.mass)
     primal, lower = inner.feasible_bound(feasible[chosen], data[chosen], row, strength)
     primal, lower = primal - constant, lower - constant - 4.0 * _EPS * constant

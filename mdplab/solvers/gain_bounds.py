@@ -23,20 +23,17 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.operators.components import end_components, recurrent_classes
-from mdplab.solution import Solution
+from mdplab.solution import Layout, Solution
 from mdplab.solvers.chain_value import evaluate_chain
 from mdplab.solvers.discounted import UNIT
 from mdplab.solvers.undiscounted import PairModel, subharmonic, superharmonic
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["GAIN_THEOREM", "AverageSolution", "GainBounds", "bound_gain", "optimality_residuals"]
 
@@ -48,7 +45,7 @@ GAIN_THEOREM = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AverageSolution(Solution):
-    """Optimal average reward of a model, with proven bounds.
+    """Optimal average reward of a model, with proven bounds; its table has a row a state.
 
     Attributes
     ----------
@@ -90,25 +87,10 @@ class AverageSolution(Solution):
     unichain: bool
     constant: bool
 
-    def to_frame(self) -> pd.DataFrame:
-        """The solution as a table, a row a state.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``gain``, ``lower``, ``upper``, ``bias``, ``action`` and ``component``.
-        """
-        import pandas as pd
-
-        columns = {
-            "gain": self.gain,
-            "lower": self.lower,
-            "upper": self.upper,
-            "bias": self.bias,
-            "action": self.policy.argmax(axis=1),
-            "component": self.component,
-        }
-        return pd.DataFrame(columns, index=pd.RangeIndex(self.gain.size, name="state"))
+    def _layout(self) -> Layout:
+        bounds = {"gain": self.gain, "lower": self.lower, "upper": self.upper, "bias": self.bias}
+        columns = {**bounds, "action": self._likeliest(self.policy), "component": self.component}
+        return ("state",), columns
 
 
 @dataclass(frozen=True, eq=False)

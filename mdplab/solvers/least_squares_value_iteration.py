@@ -38,7 +38,7 @@ from mdplab._typing import FloatArray
 from mdplab.models.dataset import LoggedDataset
 from mdplab.numerics.regression import elliptical_norm, gram_matrix, ridge_regression
 from mdplab.operators import _check
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
 
 __all__ = ["LeastSquaresSolution", "least_squares_value_iteration"]
@@ -50,7 +50,7 @@ _THEOREM = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LeastSquaresSolution(Solution):
-    """What least-squares value iteration makes of data.
+    """What least-squares value iteration makes of data; its table has a row a stage and state.
 
     Attributes
     ----------
@@ -83,6 +83,10 @@ class LeastSquaresSolution(Solution):
     reward: FloatArray | None = field(repr=False)
     clip: tuple[float, float] | None = field(repr=False)
     pooled: bool = field(repr=False)
+
+    def _layout(self) -> Layout:
+        columns = {"value": self.value[:-1], "action": self._likeliest(self.policy)}
+        return ("stage", "state"), {**columns, "q": self.q, "width": self.width}
 
 
 def least_squares_value_iteration(

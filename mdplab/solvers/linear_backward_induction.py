@@ -121,4 +121,5 @@ def linear_backward_induction(
         bonus=None,
         available=available,
         weights=weights,
+        names=model.names,
     )

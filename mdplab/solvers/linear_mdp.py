@@ -164,6 +164,7 @@ def linear_policy_evaluation(
         cost=np.zeros(rows.shape),
         temperature=0.0,
         weights=w,
+        names=model.names,
     )
 
 
@@ -309,4 +310,5 @@ def _control(
         bonus=None,
         reward=model.features @ model.theta,
         weights=w,
+        names=model.names,
     )

@@ -97,6 +97,7 @@ def value_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> ProgramS
         found = replace(found, status=Status.NOT_UNIQUE)
     return replace(
         found,
+        names=mdp.names,
         primal=task.in_model_units(value),
         dual=table,
         multipliers={"occupancy": table, "slack": task.flow.table(task.in_model_units(slack), fill=np.nan)},
@@ -151,6 +152,7 @@ def occupancy_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> Prog
     value = task.in_model_units(value)
     return replace(
         found,
+        names=mdp.names,
         primal=flow.table(task.weight * program.primal),
         dual=value,
         multipliers={"value": value, "slack": flow.table(task.in_model_units(slack), fill=np.nan)},

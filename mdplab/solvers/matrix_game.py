@@ -45,7 +45,7 @@ from mdplab.interrupts import asked, interruptible
 from mdplab.models import MatrixGame, PreferenceMatrix
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.tilt import log_tilt
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import warn_max_steps
 
 __all__ = [
@@ -64,7 +64,9 @@ _THEOREM = "|pi - pi*|_1 <= range(residual)/2: strong monotonicity of the game a
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GameSolution(Solution):
-    """Equilibrium of a zero-sum matrix game; the certificate bounds ``|value - value of the game|``.
+    """Equilibrium of a zero-sum matrix game; its table has a row a strategy, NaN beyond those of a player.
+
+    The certificate bounds ``|value - value of the game|``.
 
     Attributes
     ----------
@@ -82,6 +84,12 @@ class GameSolution(Solution):
     lower: float
     upper: float
 
+    def _layout(self) -> Layout:
+        n = max(self.row.size, self.column.size)
+        row, column = np.full(n, np.nan), np.full(n, np.nan)
+        row[: self.row.size], column[: self.column.size] = self.row, self.column
+        return ("strategy",), {"row": row, "column": column}
+
     @property
     def gap(self) -> float:
         """Duality gap ``max_i (A y)_i - min_j (A' x)_j``, with rounding."""
@@ -90,7 +98,7 @@ class GameSolution(Solution):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegularisedNash(Solution):
-    """Nash policy of a KL-regularised preference game; the certificate bounds its 1-norm error.
+    """Nash policy of a regularised preference game, certified in the 1-norm; its table has a row a response.
 
     Attributes
     ----------
@@ -118,6 +126,9 @@ class RegularisedNash(Solution):
     log_error: float
     log_reference: FloatArray = field(repr=False)
     temperature: float
+
+    def _layout(self) -> Layout:
+        return ("response",), {"policy": self.policy, "log_policy": self.log_policy}
 
 
 def matrix_game(game: MatrixGame | ArrayLike, *, tol: float = 1e-9) -> GameSolution:

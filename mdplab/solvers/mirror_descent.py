@@ -26,7 +26,7 @@ from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import THEOREM
 from mdplab.solvers.control import row_spread
 from mdplab.solvers.discounted import UNIT, discounted_arrays, log_bonus
@@ -38,7 +38,7 @@ __all__ = ["MirrorDescentSolution", "StepRule", "mirror_descent"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MirrorDescentSolution(Solution):
-    """The iterates of policy mirror descent.
+    """The iterates of policy mirror descent; its table has a row a step and state.
 
     Attributes
     ----------
@@ -68,6 +68,9 @@ class MirrorDescentSolution(Solution):
     step_sizes: FloatArray
     temperature: float
     bonus: FloatArray
+
+    def _layout(self) -> Layout:
+        return ("step", "state"), {"value": self.values, "q": self.q, "policy": self.policies}
 
     @property
     def policies(self) -> FloatArray:
@@ -178,6 +181,7 @@ def mirror_descent(
         step_sizes=np.array(sizes).reshape(len(sizes), arrays.n_states),
         temperature=temperature,
         bonus=bonus,
+        names=mdp.names,
     )
 
 

@@ -35,7 +35,7 @@ from mdplab.interrupts import asked, interruptible
 from mdplab.models import _validate as v
 from mdplab.models.multi_objective import MultiObjectiveMDP
 from mdplab.operators.occupancy import occupancy, policy_of_occupancy
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.constrained import best_return, certified_returns
 from mdplab.solvers.discounted import UNIT, check_controls, warn_max_steps
 
@@ -51,7 +51,7 @@ _SHARED = 1e-12
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrontSolution(Solution):
-    """Convex coverage set: what is optimal for some weights.
+    """Convex coverage set: what is optimal for some weights; its table has a row a vertex.
 
     Attributes
     ----------
@@ -77,6 +77,11 @@ class FrontSolution(Solution):
     cells: tuple[FloatArray, ...]
     corners: FloatArray
     corner_values: FloatArray
+
+    _across = "objective"
+
+    def _layout(self) -> Layout:
+        return ("vertex",), {"return": self.returns, "return_error": self.return_errors}
 
     @property
     def weight_intervals(self) -> FloatArray:
@@ -322,6 +327,7 @@ def _front(
         cells=tuple(shown),
         corners=np.array(search.corners),
         corner_values=np.array(search.upper),
+        names=search.model.names,
     )
 
 

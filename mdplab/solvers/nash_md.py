@@ -19,7 +19,7 @@ from mdplab._typing import FloatArray
 from mdplab.models import PreferenceMatrix
 from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.matrix_game import checked_temperature, log_law, regularised_game
 
 __all__ = ["NashMDSolution", "nash_md"]
@@ -29,7 +29,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NashMDSolution(Solution):
-    """Run of Nash-MD.
+    """Run of Nash-MD; its table has a row a step.
 
     Attributes
     ----------
@@ -47,6 +47,9 @@ class NashMDSolution(Solution):
     step_sizes: FloatArray
     log_reference: FloatArray = field(repr=False)
     temperature: float
+
+    def _layout(self) -> Layout:
+        return ("step",), {"policy": self.policies}
 
     @property
     def policies(self) -> FloatArray:

@@ -27,7 +27,7 @@ from mdplab.models._kernel import PAIR
 from mdplab.models._validate import first
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import (
     THEOREM,
     Enclosure,
@@ -82,11 +82,9 @@ class EvaluationSolution(Solution):
     cost: FloatArray
     temperature: float
 
-    axes = ("state",)
-
-    def _columns(self) -> dict[str, Array]:
+    def _layout(self) -> Layout:
         bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
-        return {**bounds, "q": self.q, "policy": self.policy}
+        return ("state",), {**bounds, "q": self.q, "policy": self.policy}
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.tilt import log_tilt
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import THEOREM
 from mdplab.solvers.exact_gradient import ExactGradient, gradient_oracle
 from mdplab.solvers.stages import STAGE_THEOREM
@@ -47,7 +47,7 @@ __all__ = ["PolicyGradientSolution", "policy_gradient_ascent", "smoothness_const
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicyGradientSolution(Solution):
-    """The path of a policy gradient ascent; in a finite horizon every array has the stage axis after the first.
+    """The path of a policy gradient ascent; in a finite horizon every array has the stage axis after the first; its table has a row a step.
 
     Attributes
     ----------
@@ -95,6 +95,14 @@ class PolicyGradientSolution(Solution):
     temperature: float
     bonus: FloatArray
     initial: FloatArray
+
+    def _layout(self) -> Layout:
+        value = {"start_value": self.start_values, "start_error": self.start_errors}
+        return ("step",), {
+            **value,
+            "gradient_norm": self.gradient_norms,
+            "gradient_error": self.gradient_errors,
+        }
 
     @property
     def policies(self) -> FloatArray:
@@ -274,6 +282,7 @@ def policy_gradient_ascent(
         temperature=temperature,
         bonus=oracle.bonus,
         initial=law,
+        names=mdp.names,
     )
 
 

@@ -51,12 +51,12 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from mdplab._typing import BoolArray, FloatArray, IntArray
-from mdplab.convex.linear import linear_program
 from mdplab.convex.pair_loss import PairLoss
 from mdplab.convex.smooth import minimise_smooth
-from mdplab.models import PairWeights
+from mdplab.models import PairWeights, Policy
+from mdplab.operators import _check
 from mdplab.operators.tilt import log_tilt
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 
 __all__ = ["FitSolution", "bradley_terry_fit", "direct_preference_fit"]
 
@@ -66,7 +66,9 @@ _THEOREM = "Newton bound for generalised self-concordant losses (Bach 2010)"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FitSolution(Solution):
-    """Minimiser of a logistic pair loss; the certificate bounds the Euclidean error of ``parameters``.
+    """Minimiser of a logistic pair loss; its table has a row an item.
+
+    The certificate bounds the Euclidean error of ``parameters``.
 
     Attributes
     ----------
@@ -102,6 +104,10 @@ class FitSolution(Solution):
     features: FloatArray | None = field(repr=False)
     smoothing: float = field(repr=False)
     flip: float = field(repr=False)
+
+    def _layout(self) -> Layout:
+        policy = {} if self.policy is None else {"policy": self.policy}
+        return ("item",), {"reward": self.reward, "component": self.component, **policy}
 
 
 def bradley_terry_fit(
@@ -176,7 +182,7 @@ def direct_preference_fit(
         Reference policy, of full support.
     temperature : float
         Multiplies the log-ratios in the margins, > 0.
-    log_reference : array_like, shape (n,), optional
+    log_reference : array_like, shape (n,), or Policy of one state, optional
         Its logarithm, in the place of ``reference``.
     features : array_like, shape (n, d), optional
         Features of a log-linear policy ``ref exp(X theta)``; without them the logits are free.
@@ -214,8 +220,10 @@ def direct_preference_fit(
             raise ValueError(f"reference: expected {n} positive probabilities with sum 1, got {law!r}")
         logs = np.log(law)
     else:
-        logs = np.asarray(log_reference, dtype=np.float64)
-        if logs.shape != (n,) or not np.isfinite(logs).all():
+        logs = _check.numeric("log_reference", log_reference)
+        if isinstance(log_reference, Policy) and logs.shape == (1, n):  # of one state
+            logs = logs[0]
+        if logs.shape != (n,) or np.iscomplexobj(logs) or not np.isfinite(logs).all():
             raise ValueError(f"log_reference: expected {n} finite numbers")
     matrix: FloatArray | None = None
     if features is None:
@@ -288,14 +296,14 @@ def _fit(
             loss = PairLoss(loss.design[inside], loss.offset[inside], loss.win[inside], loss.lose[inside])
             gauge = _gauge(loss, strong, tabular)
             attained = False
-    elif _recession(loss) < -1e-12:
+    elif loss.recession() < -1e-12:
         return none, -np.inf, np.nan, 0.0, np.inf, 0.0, 0, np.zeros(0), Status.UNBOUNDED
 
     minimum = minimise_smooth(
         loss.value, loss.gradient, loss.hessian, np.zeros(size), tol=1e-14, max_steps=max_steps, gauge=gauge
     )
     theta = minimum.point
-    bound, curvature, rounding = _error_bound(loss, theta, gauge)
+    bound, curvature, rounding = loss.error_bound(theta, gauge)
     if not attained:
         theta = none
         status = Status.NOT_ATTAINED
@@ -342,43 +350,6 @@ def _gauge(loss: PairLoss, component: IntArray, tabular: bool) -> FloatArray | N
     _, singular, right = np.linalg.svd(loss.design, full_matrices=True)
     rank = int((singular > 1e-10 * max(float(singular.max(initial=0.0)), 1e-300)).sum())
     return np.asarray(right[rank:]) if rank < right.shape[0] else None
-
-
-def _recession(loss: PairLoss) -> float:
-    """Least slope of the loss at infinity over directions with ``|v| <= 1`` (a linear program)."""
-    pairs, size = loss.design.shape
-    # win max(0, -h) + lose max(0, h) = lose h + (win + lose) max(0, -h)
-    cost = np.concatenate([loss.design.T @ loss.lose, loss.win + loss.lose])
-    program = linear_program(
-        cost,
-        at_least=(np.hstack([loss.design, np.eye(pairs)]), np.zeros(pairs)),
-        lower=np.concatenate([-np.ones(size), np.zeros(pairs)]),
-        upper=np.concatenate([np.ones(size), np.full(pairs, np.inf)]),
-    )
-    return program.objective
-
-
-def _error_bound(loss: PairLoss, theta: FloatArray, gauge: FloatArray | None) -> tuple[float, float, float]:
-    """Bound on the Euclidean error (infinite if none), the curvature that it rests on, and its rounding part."""
-    h = loss.hessian(theta)
-    size = float(np.abs(h).sum()) or 1.0
-    if gauge is not None:
-        flat = np.linalg.qr(gauge.T)[0].T
-        h = h + size * flat.T @ flat
-    curvature = (
-        float(np.linalg.eigvalsh(h)[0]) - 8.0 * theta.size * (theta.size + loss.win.size) * _EPS * size
-    )
-    gradient = loss.gradient(theta)
-    if gauge is not None:
-        gradient = gradient - flat.T @ (flat @ gradient)
-    slack = loss.rounding(theta)
-    norm = float(np.linalg.norm(gradient)) + slack
-    reach = float(np.linalg.norm(loss.design, axis=1).max(initial=0.0))
-    if not curvature > 0.0 or not reach * norm < curvature:
-        return np.inf, max(curvature, 0.0), slack
-    nu = -np.log1p(-reach * norm / curvature)
-    factor = 1.0 if nu < 1e-12 else float(nu / -np.expm1(-nu))
-    return norm / curvature * factor * (1.0 + 1e-9), curvature, slack / curvature
 
 
 def _solution(

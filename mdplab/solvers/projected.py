@@ -42,7 +42,7 @@ from mdplab.models.dataset import LoggedDataset
 from mdplab.models.tabular import MDP
 from mdplab.numerics.linear_system import solution_error, solve_refined
 from mdplab.operators import _check
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls, discounted_arrays
 from mdplab.solvers.policy_evaluation import mixed_rows, policy_evaluation
 
@@ -56,7 +56,7 @@ _SAFETY = 1.01
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearFixedPoint(Solution):
-    """A linear approximation of a value.
+    """A linear approximation of a value; its table has a row a state.
 
     Attributes
     ----------
@@ -90,6 +90,9 @@ class LinearFixedPoint(Solution):
     trace: float = field(repr=False)
     ridge: float = field(repr=False)
     discount: float = field(repr=False)
+
+    def _layout(self) -> Layout:
+        return ("state",), {"value": self.value}
 
 
 def _features(features: ArrayLike, shape: tuple[int, ...], letters: str) -> FloatArray:
@@ -214,6 +217,7 @@ def projected_fixed_point(
         trace=trace,
         ridge=0.0,
         discount=gamma,
+        names=mdp.names,
     )
 
 

@@ -136,4 +136,5 @@ def relative_value_iteration(
             end_components(pairs.matrix, pairs.owner, np.ones(pairs.owner.size, dtype=bool))[0].max()
         )
         == 0,
+        names=mdp.names,
     )

@@ -134,4 +134,5 @@ def residual_backward_induction(
         bonus=bonus,
         available=mask,
         reward=reward,
+        names=mdp.names,
     )

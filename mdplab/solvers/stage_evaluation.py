@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT, check_controls
 from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_mask
 from mdplab.solvers.stages import STAGE_THEOREM, enclosing_width, evaluate_stages, stage_arrays
@@ -28,7 +28,7 @@ __all__ = ["StageEvaluation", "stage_evaluation"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StageEvaluation(Solution):
-    """Values of stage policies with proven error bounds.
+    """Values of stage policies with proven error bounds; its table has a row a stage and state.
 
     Attributes
     ----------
@@ -62,6 +62,10 @@ class StageEvaluation(Solution):
     cost: FloatArray
     temperature: float
     bonus: FloatArray
+
+    def _layout(self) -> Layout:
+        bounds = {"value": self.value[:-1], "lower": self.lower[:-1], "upper": self.upper[:-1]}
+        return ("stage", "state"), {**bounds, "q": self.q, "policy": self.policy}
 
 
 def stage_evaluation(
@@ -128,4 +132,5 @@ def stage_evaluation(
         cost=cost,
         temperature=temperature,
         bonus=bonus,
+        names=mdp.names,
     )

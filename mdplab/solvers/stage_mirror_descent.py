@@ -25,7 +25,7 @@ from mdplab._typing import BoolArray, FloatArray
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import UNIT
 from mdplab.solvers.stage_inputs import finite_horizon, stage_bonus, stage_cost, stage_mask, stage_rows
 from mdplab.solvers.stages import STAGE_THEOREM, evaluate_stages, stage_arrays
@@ -36,7 +36,7 @@ __all__ = ["StageMirrorDescentSolution", "stage_mirror_descent"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StageMirrorDescentSolution(Solution):
-    """The iterates of mirror descent of stage policies.
+    """The iterates of mirror descent of stage policies; its table has a row a step, stage and state.
 
     Attributes
     ----------
@@ -66,6 +66,13 @@ class StageMirrorDescentSolution(Solution):
     step_sizes: FloatArray
     temperature: float
     bonus: FloatArray
+
+    def _layout(self) -> Layout:
+        return ("step", "stage", "state"), {
+            "value": self.values[:, :-1],
+            "q": self.q,
+            "policy": self.policies,
+        }
 
     @property
     def policies(self) -> FloatArray:
@@ -173,6 +180,7 @@ def stage_mirror_descent(
         step_sizes=np.array(sizes).reshape(len(sizes), *mask.shape[:2]),
         temperature=temperature,
         bonus=bonus,
+        names=mdp.names,
     )
 
 

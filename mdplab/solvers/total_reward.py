@@ -44,7 +44,7 @@ from scipy import sparse
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 from mdplab.models.total_reward import TotalRewardMDP
 from mdplab.operators.components import almost_sure, attractor, end_components, recurrent_classes
-from mdplab.solution import Certificate, Solution, Status
+from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.chain_value import evaluate_chain
 from mdplab.solvers.discounted import UNIT, Callback, check_controls, warn_max_steps
 from mdplab.solvers.undiscounted import (
@@ -65,7 +65,7 @@ _THEOREM = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TotalRewardSolution(Solution):
-    """Optimal total reward among proper policies, with proven bounds.
+    """Optimal total reward among proper policies, with proven bounds; its table has a row a state.
 
     Attributes
     ----------
@@ -108,6 +108,11 @@ class TotalRewardSolution(Solution):
     weight: FloatArray
     improper: str
     gain: float
+
+    def _layout(self) -> Layout:
+        bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        action = self._likeliest(self.policy)
+        return ("state",), {**bounds, "action": action, "steps_to_stop": self.steps_to_stop, "q": self.q}
 
 
 @dataclass(eq=False)
@@ -333,6 +338,7 @@ def _solution(
         weight=_states(mdp, place, spread["weight"], 0.0),
         improper=improper,
         gain=run.gain,
+        names=mdp.names,
     )
 
 
