@@ -10,14 +10,17 @@ from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
 from mdplab.convex.occupancy import conic_entropy_occupancy_program, conic_occupancy_program
 from mdplab.convex.pair_loss import PairLoss
-from mdplab.convex.program import ProgramSolution
+from mdplab.convex.program import EntropyOccupancy, LinearProgram, ProgramSolution, RegularisedOccupancy
 from mdplab.convex.smooth import SmoothMinimum, minimise_smooth
 
 __all__ = [
     "ConjugateDual",
+    "EntropyOccupancy",
     "FlowPolytope",
+    "LinearProgram",
     "PairLoss",
     "ProgramSolution",
+    "RegularisedOccupancy",
     "SmoothMinimum",
     "conic_entropy_occupancy_program",
     "conic_occupancy_program",

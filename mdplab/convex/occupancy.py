@@ -20,19 +20,21 @@ P. Goulart, Y. Chen (2024), Clarabel: an interior-point solver for conic program
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.convex.flow import FlowPolytope, data_law
-from mdplab.convex.program import ProgramSolution, check_limits
+from mdplab.convex.program import EntropyOccupancy, ProgramSolution, RegularisedOccupancy, check_limits
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.models import MDP
 from mdplab.solution import Certificate, Status
 
 __all__ = ["conic_entropy_occupancy_program", "conic_occupancy_program"]
+
+_Task: TypeAlias = RegularisedOccupancy | EntropyOccupancy
 
 _EPS = float(np.finfo(np.float64).eps)
 _SETTINGS = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 500}
@@ -78,12 +80,13 @@ def conic_occupancy_program(
     _positive("strength", strength)
     check_limits(tol=tol)
     data_table = data_law(mdp, data_occupancy)
+    task = RegularisedOccupancy(data_table, row, float(strength))
     whole = FlowPolytope.of(mdp)
     flow = whole
     if not np.isfinite(row.domain_upper):
         flow = whole.restrict(whole.vector(data_table) > 0.0)
     if not flow.feasible:
-        return _infeasible(flow)
+        return _infeasible(flow, task)
     data = flow.vector(data_table)
     # data on pairs that carry no mass cost f(0) each
     outside = float(whole.vector(data_table).sum() - data.sum())
@@ -104,7 +107,7 @@ def conic_occupancy_program(
     problem = cp.Problem(cp.Maximize(flow.reward @ d - strength * cost), [constraint])
     status = _solve(problem)
     if d.value is None:
-        return _failed(flow, status)
+        return _failed(flow, task, status)
     point = np.maximum(np.asarray(d.value, dtype=np.float64), 0.0)
     value = _multipliers(constraint)
     objective = float(point @ flow.reward) - strength * float(row.divergence(point, data)) - constant
@@ -115,9 +118,8 @@ def conic_occupancy_program(
         excess += 64.0 * _EPS * (float(np.abs(value).max()) + float(np.abs(flow.reward).max()))
         value = value + max(excess, 0.0) / (1.0 - flow.discount)
     upper, rounding, _ = flow.dual_bound(value, data, row, strength)
-    return _certified(
-        flow, status, objective, point, value, lower - constant, upper + rounding - constant, rounding, tol
-    )
+    below, above = lower - constant, upper + rounding - constant
+    return _certified(flow, task, status, objective, point, value, below, above, rounding, tol)
 
 
 def conic_entropy_occupancy_program(
@@ -171,6 +173,7 @@ def conic_entropy_occupancy_program(
         reward = reward + kl_weight * flow.vector(logs)
     elif kl_weight != 0.0:
         raise ValueError("prior_log: missing, but kl_weight is not 0")
+    task = EntropyOccupancy(None if prior_log is None else logs, float(kl_weight), float(entropy_weight))
 
     import cvxpy as cp
 
@@ -181,12 +184,12 @@ def conic_entropy_occupancy_program(
     problem = cp.Problem(cp.Maximize(reward @ d - temperature * cp.sum(cp.rel_entr(d, mass))), [constraint])
     status = _solve(problem)
     if d.value is None:
-        return _failed(flow, status)
+        return _failed(flow, task, status)
     point = np.maximum(np.asarray(d.value, dtype=np.float64), 0.0)
     objective = float(point @ reward) - temperature * _conditional_entropy_loss(flow, point)
     lower, upper, rounding = _soft_bounds(flow, reward, temperature, flow.repair(point))
     value = _multipliers(constraint)
-    return _certified(flow, status, objective, point, value, lower, upper, rounding, tol)
+    return _certified(flow, task, status, objective, point, value, lower, upper, rounding, tol)
 
 
 def _conditional_entropy_loss(flow: FlowPolytope, d: FloatArray) -> float:
@@ -255,6 +258,7 @@ def _multipliers(constraint: Any) -> FloatArray:
 
 def _certified(
     flow: FlowPolytope,
+    task: _Task,
     solver_status: str,
     objective: float,
     point: FloatArray,
@@ -285,11 +289,12 @@ def _certified(
         upper=upper,
         infeasibility=float(np.abs(residual).max()),
         multipliers={"flow": value},
+        problem=task,
         names=flow.names,
     )
 
 
-def _infeasible(flow: FlowPolytope) -> ProgramSolution:
+def _infeasible(flow: FlowPolytope, task: _Task) -> ProgramSolution:
     """No occupancy lives on the support of the data: found on the graph, hence exact."""
     empty = np.full(flow.shape[0], np.nan)
     return ProgramSolution(
@@ -304,11 +309,12 @@ def _infeasible(flow: FlowPolytope) -> ProgramSolution:
         upper=-np.inf,
         infeasibility=np.inf,
         multipliers={"flow": empty},
+        problem=task,
         names=flow.names,
     )
 
 
-def _failed(flow: FlowPolytope, solver_status: str) -> ProgramSolution:
+def _failed(flow: FlowPolytope, task: _Task, solver_status: str) -> ProgramSolution:
     """The solver returned no point."""
     empty = np.full(flow.shape[0], np.nan)
     infeasible = solver_status.startswith("infeasible")
@@ -320,5 +326,6 @@ def _failed(flow: FlowPolytope, solver_status: str) -> ProgramSolution:
         dual=empty,
         infeasibility=np.inf,
         multipliers={"flow": empty},
+        problem=task,
         names=flow.names,
     )

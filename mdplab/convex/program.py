@@ -3,15 +3,85 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.divergences import FDivergence
+from mdplab.solution import Solution
 from mdplab.solution import Layout, Solution
 
-__all__ = ["ProgramSolution", "check_limits", "power_of_two"]
+__all__ = [
+    "EntropyOccupancy",
+    "LinearProgram",
+    "ProgramSolution",
+    "RegularisedOccupancy",
+    "check_limits",
+    "power_of_two",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProgram:
+    """The data of :func:`~mdplab.convex.linear.linear_program`, as :func:`mdplab.solvers.verify` takes them.
+
+    Attributes
+    ----------
+    cost, at_most, at_least, equal, lower, upper, maximise, variable_bound, multiplier_bound
+        The arguments of the same names.
+    """
+
+    cost: ArrayLike
+    at_most: tuple[Any, ArrayLike] | None = None
+    at_least: tuple[Any, ArrayLike] | None = None
+    equal: tuple[Any, ArrayLike] | None = None
+    lower: ArrayLike = 0.0
+    upper: ArrayLike = np.inf
+    maximise: bool = False
+    variable_bound: float = np.inf
+    multiplier_bound: float = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class RegularisedOccupancy:
+    """To maximise ``<d, R> - strength D_f(d || data)`` over the occupancies of a model.
+
+    Attributes
+    ----------
+    data : ndarray, shape (S, A)
+        A law on pairs.
+    divergence : FDivergence
+        Row of the table.
+    strength : float
+        Weight of the divergence, > 0.
+    conjugate : {"corrected", "plain"}
+        ``"plain"`` drops the constraint ``d >= 0``.
+    """
+
+    data: FloatArray
+    divergence: FDivergence
+    strength: float
+    conjugate: str = "corrected"
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyOccupancy:
+    """To maximise the return less ``kl_weight KL(. || prior)`` plus ``entropy_weight H`` over occupancies.
+
+    Attributes
+    ----------
+    prior_log : ndarray, shape (S, A), or None
+        Log-probabilities of the prior.
+    kl_weight, entropy_weight : float
+        Of positive sum.
+    """
+
+    prior_log: FloatArray | None
+    kl_weight: float
+    entropy_weight: float
 
 
 def check_limits(*, max_steps: Any = 1, **tolerances: Any) -> None:
@@ -80,6 +150,8 @@ class ProgramSolution(Solution):
         Largest violation of a constraint by ``primal``.
     multipliers : dict of str to ndarray
         All groups of multipliers by name.
+    problem : RegularisedOccupancy, EntropyOccupancy or None
+        What a cone program was asked for; None for a linear program, which its model determines.
     """
 
     objective: float
@@ -89,6 +161,7 @@ class ProgramSolution(Solution):
     upper: float = np.inf
     infeasibility: float = 0.0
     multipliers: dict[str, FloatArray]
+    problem: RegularisedOccupancy | EntropyOccupancy | None = field(default=None, repr=False)
 
     def _layout(self) -> Layout:
         if self.primal.ndim == self.dual.ndim == 1:

@@ -36,6 +36,8 @@ O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import NamedTuple
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -47,7 +49,7 @@ from mdplab._typing import FloatArray, IntArray
 from mdplab.convex.conjugate_dual import ConjugateDual
 from mdplab.convex.flow import FlowPolytope, data_law
 from mdplab.convex.linear import linear_program
-from mdplab.convex.program import check_limits, power_of_two
+from mdplab.convex.program import RegularisedOccupancy, check_limits, power_of_two
 from mdplab.convex.smooth import minimise_smooth
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.interrupts import interruptible
@@ -97,6 +99,8 @@ class DualSolution(Solution):
         optimum; ``inf`` for the total variation, whose optimum need not be unique.
     flow_residual : float
         Largest entry of ``|B' occupancy - (1 - gamma) mu_0|``.
+    problem : RegularisedOccupancy
+        What was asked for.
     """
 
     value: FloatArray
@@ -112,6 +116,7 @@ class DualSolution(Solution):
     value_error: float
     occupancy_error: float
     flow_residual: float
+    problem: RegularisedOccupancy = field(repr=False)
 
     def _layout(self) -> Layout:
         return ("state",), {"value": self.value, "occupancy": self.occupancy, "policy": self.policy}
@@ -190,27 +195,26 @@ def dual_v(
     plain = conjugate == "plain" and row.name != "kl"
     if plain and row.name != "chi-square":
         raise ValueError("conjugate: 'plain' is defined for 'kl' and 'chi-square'")
-    found = (_plain if plain else _corrected)(flow, flow.vector(table), row, strength, tol, max_steps)
+    problem = RegularisedOccupancy(table, row, float(strength), "plain" if plain else "corrected")
+    found = (_plain if plain else _corrected)(flow, problem, tol, max_steps)
     warn_max_steps("dual_v", found.status, found.steps, found.certificate.bound, tol)
     return replace(found, names=mdp.names)
 
 
-def _corrected(
-    flow: FlowPolytope, data: FloatArray, row: FDivergence, strength: float, tol: float, max_steps: int
-) -> DualSolution:
+def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, max_steps: int) -> DualSolution:
     """The dual with ``d >= 0``, on the pairs that can carry mass."""
+    data, row, strength = flow.vector(problem.data), problem.divergence, problem.strength
     open_pairs = flow.restrict(data > 0.0) if not np.isfinite(row.domain_upper) else flow
     if not open_pairs.feasible:
-        return _infeasible(flow)
+        return _infeasible(flow, problem)
     reached = open_pairs.reachable()
     inner = open_pairs.restrict(reached[open_pairs.state])
     chosen = np.isin(flow.pair, inner.pair)
     # pairs that cannot carry mass keep the price f(0) of their data
     constant = strength * float(data[~chosen].sum()) * float(row.generator(np.zeros(1))[0])
     columns = np.flatnonzero(reached)
-    matrix = sparse.csr_array(inner.matrix[:, columns])
     solve = _newton if row.smooth else _total_variation
-    part = solve(inner, matrix, columns, data[chosen], row, strength, max_steps)
+    part = solve(inner, columns, data[chosen], problem, max_steps)
     value = np.zeros(flow.shape[0])
     value[columns] = part.value
     objective, rounding, inner_residual = inner.dual_bound(value, data[chosen], row, strength)
@@ -270,20 +274,16 @@ def _corrected(
         value_error=part.value_error if attained else np.inf,
         occupancy_error=distance,
         flow_residual=float(np.abs(flow.flow_residual(occupancy)[0]).max()),
+        problem=problem,
     )
 
 
 def _newton(
-    flow: FlowPolytope,
-    matrix: Any,
-    columns: IntArray,
-    data: FloatArray,
-    row: FDivergence,
-    strength: float,
-    max_steps: int,
+    flow: FlowPolytope, columns: IntArray, data: FloatArray, problem: RegularisedOccupancy, max_steps: int
 ) -> _Inner:
     """Minimise a smooth dual on the reached states."""
-    dual = ConjugateDual(matrix, flow.start[columns], data, flow.reward, row, strength)
+    row, matrix = problem.divergence, sparse.csr_array(flow.matrix[:, columns])
+    dual = ConjugateDual(matrix, flow.start[columns], data, flow.reward, row, problem.strength)
     level = float(flow.reward.max()) / (1.0 - flow.discount) if row.name == "kl" else 0.0
     start = np.full(columns.size, level)
     minimum = minimise_smooth(
@@ -294,22 +294,16 @@ def _newton(
 
 
 def _total_variation(
-    flow: FlowPolytope,
-    matrix: Any,
-    columns: IntArray,
-    data: FloatArray,
-    row: FDivergence,
-    strength: float,
-    max_steps: int,
+    flow: FlowPolytope, columns: IntArray, data: FloatArray, problem: RegularisedOccupancy, max_steps: int
 ) -> _Inner:
     """``min start . V + data . u`` with ``u >= R - BV``, ``u >= -alpha/2``, ``R - BV <= alpha/2``.
 
     The solver's tolerances are absolute, so that rewards, strength and ``V`` are divided by a common power of two.
     """
     n, pairs = columns.size, data.size
-    identity = sparse.eye_array(pairs)
-    upper = row.domain_upper * strength
-    unit = power_of_two(max(float(np.abs(flow.reward).max()), strength))
+    matrix, identity = sparse.csr_array(flow.matrix[:, columns]), sparse.eye_array(pairs)
+    upper = problem.divergence.domain_upper * problem.strength
+    unit = power_of_two(max(float(np.abs(flow.reward).max()), problem.strength))
     program = linear_program(
         np.concatenate([flow.start[columns], data]),
         at_least=(
@@ -330,10 +324,9 @@ def _total_variation(
     return _Inner(value, mass, np.zeros(0), program.status, np.inf, np.inf)
 
 
-def _plain(
-    flow: FlowPolytope, data: FloatArray, row: FDivergence, strength: float, tol: float, max_steps: int
-) -> DualSolution:
+def _plain(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, max_steps: int) -> DualSolution:
     """The chi-square dual with the plain conjugate: a quadratic, one Newton step and refinements."""
+    data, row, strength = flow.vector(problem.data), problem.divergence, problem.strength
     if not (data > 0.0).all():
         raise ValueError("data_occupancy: the plain conjugate asks for positive data on every admitted pair")
     dual = ConjugateDual(flow.matrix, flow.start, data, flow.reward, row, strength, plain=True)
@@ -373,10 +366,11 @@ def _plain(
         value_error=value_error,
         occupancy_error=mass_error,
         flow_residual=float(np.abs(gradient).max()),
+        problem=problem,
     )
 
 
-def _infeasible(flow: FlowPolytope) -> DualSolution:
+def _infeasible(flow: FlowPolytope, problem: RegularisedOccupancy) -> DualSolution:
     """No occupancy lives on the support of the data (decided on the graph): the dual is unbounded below."""
     nothing = np.full(flow.shape, np.nan)
     return DualSolution(
@@ -397,4 +391,5 @@ def _infeasible(flow: FlowPolytope) -> DualSolution:
         value_error=np.inf,
         occupancy_error=np.inf,
         flow_residual=np.inf,
+        problem=problem,
     )
