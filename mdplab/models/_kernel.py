@@ -142,7 +142,7 @@ def action_mask(
     if staged:
         shapes.append(("H", n_states, n_actions))
     mask = v.boolean("available", available, *shapes)
-    some = mask.any(axis=-1)
+    some = np.asarray(mask.any(axis=-1))
     if not some.all():
         index = v.first(~some)
         where = names.place(STAGED[3 - mask.ndim : 2], index)

@@ -274,4 +274,4 @@ def _aligned(mask: BoolArray | None, shape: tuple[int, ...]) -> BoolArray | None
     """The mask for an array of pairs with or without a stage axis: pairs that some stage reads."""
     if mask is None:
         return None
-    return mask.any(axis=0) if mask.ndim > len(shape) else np.broadcast_to(mask, shape)
+    return np.asarray(mask.any(axis=0)) if mask.ndim > len(shape) else np.broadcast_to(mask, shape)

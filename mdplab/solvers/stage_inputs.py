@@ -110,11 +110,11 @@ def stage_mask(mdp: FiniteHorizonMDP, available: ArrayLike | None = None) -> Boo
     mask = np.asarray(available)
     if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
         raise ValueError(f"available must be boolean of shape (S, A) = {shape[1:]} or (H, S, A) = {shape}")
-    mask = own & mask
-    if not mask.any(axis=2).all():
-        stage, state = (int(i) for i in np.argwhere(~mask.any(axis=2))[0])
+    both: BoolArray = own & mask
+    if not both.any(axis=2).all():
+        stage, state = (int(i) for i in np.argwhere(~both.any(axis=2))[0])
         raise ValueError(f"available: stage {stage}, state {state} has no action")
-    return mask
+    return both
 
 
 def stage_bonus(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdplab.enumeration import deterministic_stage_policies, enumerate_trajectories, one_hot
@@ -29,6 +29,7 @@ from mdplab.solvers import (
 from tests import naive
 from tests.small_models import as_sparse, random_mdp
 
+CALM = settings(deadline=None, max_examples=50)
 SEEDS = st.integers(0, 2**32)
 TEMPERATURES = st.sampled_from([1e-2, 0.7, 30.0])
 
@@ -84,6 +85,7 @@ def passes(mdp: FiniteHorizonMDP, solution) -> bool:
     return True
 
 
+@CALM
 @given(SEEDS)
 def test_hard_control(seed: int) -> None:
     mdp = masked_horizon(seed)
@@ -101,6 +103,7 @@ def test_hard_control(seed: int) -> None:
     assert passes(mdp, found)
 
 
+@CALM
 @given(SEEDS, TEMPERATURES, st.booleans())
 def test_soft_control_with_and_without_reference(seed: int, temperature: float, with_reference: bool) -> None:
     mdp = masked_horizon(seed)
@@ -119,6 +122,7 @@ def test_soft_control_with_and_without_reference(seed: int, temperature: float, 
     assert passes(mdp, found)
 
 
+@CALM
 @given(SEEDS, st.sampled_from([0.0, 0.7]))
 def test_evaluation(seed: int, temperature: float) -> None:
     mdp = masked_horizon(seed)
@@ -133,6 +137,7 @@ def test_evaluation(seed: int, temperature: float) -> None:
     assert passes(mdp, found)
 
 
+@CALM
 @given(SEEDS, st.sampled_from([0.0, 0.7]))
 def test_mirror_descent(seed: int, temperature: float) -> None:
     mdp = masked_horizon(seed)
@@ -155,6 +160,7 @@ def test_mirror_descent(seed: int, temperature: float) -> None:
     assert passes(mdp, run)
 
 
+@CALM
 @given(SEEDS, st.sampled_from([0.0, 0.7]))
 def test_gradient_ascent_and_the_gradient_operator(seed: int, temperature: float) -> None:
     mdp = masked_horizon(seed)
@@ -200,6 +206,7 @@ def test_gradient_ascent_and_the_gradient_operator(seed: int, temperature: float
     assert passes(mdp, run)
 
 
+@CALM
 @given(SEEDS)
 def test_the_hessian_is_that_of_the_available_logits(seed: int) -> None:
     mdp = masked_horizon(seed)
@@ -218,6 +225,7 @@ def test_the_hessian_is_that_of_the_available_logits(seed: int) -> None:
     np.testing.assert_allclose(hessian[k], (slope(1) - slope(-1)) / 2e-5, rtol=0, atol=1e-8)
 
 
+@CALM
 @given(SEEDS)
 def test_residual_recursion_customises_within_the_mask(seed: int) -> None:
     mdp = masked_horizon(seed)
@@ -241,6 +249,7 @@ def test_residual_recursion_customises_within_the_mask(seed: int) -> None:
     assert passes(mdp, found)
 
 
+@CALM
 @given(SEEDS)
 def test_occupancies_and_trajectories(seed: int) -> None:
     mdp = masked_horizon(seed)
@@ -263,6 +272,7 @@ def test_occupancies_and_trajectories(seed: int) -> None:
         assert every.expectation(every.returns) == pytest.approx(value, abs=1e-12)
 
 
+@CALM
 @given(st.integers(0, 60))
 def test_the_best_of_all_admitted_policies(seed: int) -> None:
     mdp = masked_horizon(seed)
