@@ -18,20 +18,25 @@ KINDS = {
     "mdplab.models": {
         "MDP": "mdps",
         "Bandit": "bandits",
+        "Comparisons": "comparison_data",
         "FiniteHorizonMDP": "finite_horizon_mdps",
         "LinearMDP": "linear_mdps",
         "LoggedDataset": "datasets",
         "MarkovChain": "markov_chains",
         "MatrixGame": "matrix_games",
+        "MultiObjectiveMDP": "multi_objective_mdps",
         "OutcomeModel": "outcome_models",
+        "PairWeights": "comparison_weights",
         "Policy": "policies",
         "PreferenceMatrix": "preference_matrices",
+        "RectangularUncertainty": "rectangular_uncertainties",
         "RewardProcess": "reward_processes",
         "TotalRewardMDP": "total_reward_mdps",
     },
     "mdplab.laws": {"FiniteLaw": "finite_laws"},
 }
-"""Types by the package that defines them, and the functions of :mod:`mdplab.strategies` that make their strategies."""
+"""Types by the package that defines them, each with its strategy in :mod:`mdplab.strategies`, or, where there is none of
+that name, the family in :mod:`mdplab.instances`."""
 
 
 def register() -> None:
@@ -48,4 +53,7 @@ def register() -> None:
 
 def _strategy(name: str, kind: type) -> Any:
     """The strategy of a type, imported on first use."""
-    return getattr(importlib.import_module("mdplab.strategies"), name)()
+    strategies = importlib.import_module("mdplab.strategies")
+    if hasattr(strategies, name):
+        return getattr(strategies, name)()
+    return strategies.from_family(getattr(importlib.import_module("mdplab.instances"), name))

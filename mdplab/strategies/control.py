@@ -8,12 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from hypothesis import strategies as st
 
+from mdplab import instances
 from mdplab._typing import FloatArray
-from mdplab.instances.finite_horizon import horizon_mdps
 from mdplab.instances.kernels import KERNEL_KINDS
-from mdplab.instances.policies import POLICY_KINDS, random_policy
+from mdplab.instances.policies import POLICY_KINDS
 from mdplab.instances.rewards import RewardLaw
-from mdplab.instances.tabular import mdps as tabular_mdps
 from mdplab.models import MDP, FiniteHorizonMDP, Policy
 from mdplab.strategies._bounds import drawn, sizes, strategy_or
 from mdplab.strategies.engine import HypothesisDraw
@@ -50,7 +49,7 @@ def mdps(
     min_states, max_states, min_actions, max_actions : int
         Smallest and largest number S of states and A of actions.
     rewards : {"symmetric", "unit", "normal", "binary", "integer", "zero"} or strategy of float
-        A law of :func:`~mdplab.instances.rewards.random_reward`, or a strategy of the entries.
+        A law of :func:`~mdplab.instances.random_reward`, or a strategy of the entries.
     discounts : tuple of float or strategy of float
         Range in [0, 1), or a strategy.
     sparse : bool or None, default False
@@ -69,7 +68,7 @@ def mdps(
     engine = HypothesisDraw(draw)
     entries = strategy_or("rewards", rewards, "the name of a law")
     gammas = strategy_or("discounts", discounts, "a range")
-    mdp = tabular_mdps(
+    mdp = instances.mdps(
         engine,
         states=sizes("states", min_states, max_states),
         actions=sizes("actions", min_actions, max_actions),
@@ -124,7 +123,7 @@ def finite_horizon_mdps(
     min_states, max_states, min_actions, max_actions, min_horizon, max_horizon : int
         Smallest and largest number S of states, A of actions and H of stages.
     rewards : {"symmetric", "unit", "normal", "binary", "integer", "zero"}
-        A law of :func:`~mdplab.instances.rewards.random_reward`.
+        A law of :func:`~mdplab.instances.random_reward`.
     staged : bool or None, default None
         Whether each stage has a kernel and rewards of its own; None draws it.
     masked : bool or None, default False
@@ -136,7 +135,7 @@ def finite_horizon_mdps(
     -------
     hypothesis.strategies.SearchStrategy of FiniteHorizonMDP
     """
-    return horizon_mdps(
+    return instances.horizon_mdps(
         HypothesisDraw(draw),
         states=sizes("states", min_states, max_states),
         actions=sizes("actions", min_actions, max_actions),
@@ -184,7 +183,7 @@ def policies(
         shape = model
     else:
         shape = (model.n_states, model.n_actions)
-    rows = random_policy(
+    rows = instances.random_policy(
         engine,
         *shape,
         stages=getattr(model, "horizon", None),

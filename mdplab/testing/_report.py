@@ -110,7 +110,8 @@ def value_hints(
     if explains((1 - gamma) * y):
         yield f"{name} is the exact one times 1 - discount: it is normalised, values here are not"
     if explains(-y):
-        yield f"{name} has the opposite sign: costs in the place of rewards?"
+        what = "rewards, or entropy that is taken off where it is added" if temperature > 0 else "rewards"
+        yield f"{name} has the opposite sign: costs in the place of {what}?"
     if explains(np.zeros(x.shape)):
         yield f"{name} is zero everywhere: was anything computed?"
     shift = float(np.mean(x - y))
