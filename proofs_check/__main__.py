@@ -16,7 +16,7 @@ from mdplab.claims import registry
 from mdplab.claims.check import as_expected
 from mdplab.claims.claim import Record
 from mdplab.claims.part import Part, Reading, describe
-from mdplab.claims.runner import OutputError, check_output, run
+from mdplab.claims.runner import OutputError, check_output, run, write_json
 
 __all__ = ["main"]
 
@@ -114,6 +114,31 @@ def _parser() -> argparse.ArgumentParser:
     go.add_argument(
         "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
     )
+    hunt = command(
+        "falsify", _falsify, "Search the parts of records for counterexamples; exit 1 if a claim is refuted."
+    )
+    hunt.add_argument("ids", nargs="*", metavar="ID", help="records to search (default: all)")
+    hunt.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
+    hunt.add_argument(
+        "--evaluations", type=_positive, help="instances of each part (default: the seconds decide)"
+    )
+    hunt.add_argument("--seconds", type=_positive, default=60, help="seconds for each part (default: 60)")
+    hunt.add_argument("--seed", type=_natural, default=0, help="seed of the search (default: 0)")
+    hunt.add_argument("--jobs", type=_positive, default=1, help="worker processes")
+    hunt.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    hunt.add_argument(
+        "--keep", action="store_true", help="keep tighter instances beside the claims, for every later run"
+    )
+    drop = command(
+        "ablate", _ablate, "Drop each assumption of a claim in turn and search for counterexamples."
+    )
+    drop.add_argument("id", help="id of a claim")
+    drop.add_argument(
+        "--evaluations", type=_positive, help="instances of each part (default: the seconds decide)"
+    )
+    drop.add_argument("--seconds", type=_positive, default=20, help="seconds for each part (default: 20)")
+    drop.add_argument("--seed", type=_natural, default=0, help="seed of the search (default: 0)")
+    drop.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     page = command("report", _report, "Write the HTML report of a run.")
     page.add_argument(
         "--from", dest="source", type=Path, default=Path("results/verdicts.json"), metavar="FILE"
@@ -248,6 +273,85 @@ def _run(options: argparse.Namespace) -> int:
         + (f"; {len(surprises)} not as expected" if surprises else "; all as expected")
     )
     return FAILED if surprises else OK
+
+
+def _falsify(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from proofs_check.falsification import keep, parts_to_search, search_parts
+
+    chosen = [registry.find(identifier) for identifier in _select(options.ids, options.family)]
+    if options.json is not None:
+        check_output(options.json)
+    count = sum(len(parts_to_search(record)) for record in chosen)
+    if not count:
+        raise UsageError("no part of these records speaks of single instances")
+    with tqdm(total=count, unit="part", file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def tell(result: dict[str, Any]) -> None:
+            bar.set_postfix_str(f"{result['id']} {result['part']}")
+            bar.update()
+
+        results = search_parts(
+            chosen,
+            jobs=options.jobs,
+            on_result=tell,
+            evaluations=options.evaluations,
+            seconds=options.seconds,
+            seed=options.seed,
+        )
+    for result in results if count <= 4 else [r for r in results if r["verdict"] != "not refuted"]:
+        print(result["text"], end="\n\n")
+    _table(
+        f"Searched with seed {options.seed}",
+        ["id", "part", "verdict", "tightest", "specified", "evaluations", "per second"],
+        [
+            [
+                result["id"],
+                result["part"],
+                result["verdict"],
+                "-" if result["tightness"] is None else f"{result['tightness']:.6f}",
+                result["specified_tightness"] or "-",
+                str(result["evaluations"]),
+                f"{result['evaluations'] / max(result['seconds'], 1e-3):.0f}",
+            ]
+            for result in results
+        ],
+    )
+    if options.json is not None:
+        write_json({"command": options.arguments, "results": results}, options.json)
+    if options.keep:
+        for path in keep(results):
+            print(f"kept in {path}")
+    surprises = [
+        r for r in results if (r["verdict"] == "refuted") != (registry.find(r["id"]).expect == "refuted")
+    ]
+    for result in surprises:
+        print(f"NOT AS EXPECTED  {result['id']} {result['part']}: {result['verdict']}")
+    return FAILED if surprises else OK
+
+
+def _ablate(options: argparse.Namespace) -> int:
+    from proofs_check.ablation import ablate
+
+    if options.json is not None:
+        check_output(options.json)
+    limits = {"evaluations": options.evaluations, "seconds": options.seconds, "seed": options.seed}
+    try:
+        rows = ablate(options.id, **limits)
+    except TypeError as problem:
+        raise UsageError(str(problem)) from None
+    for row in rows:
+        if row["counterexample"]:
+            print(f"Without {row['assumption']} ({row['text']}):\n{row['counterexample']}\n")
+    _table(
+        f"{options.id} without each of its assumptions",
+        ["assumption", "answer", "part", "how", "evaluations"],
+        [[r["assumption"], r["answer"], r["part"] or "-", r["how"], str(r["evaluations"])] for r in rows],
+    )
+    if options.json is not None:
+        write_json({"command": options.arguments, "results": rows}, options.json)
+    return OK
 
 
 def _summary(record: dict[str, Any]) -> list[str]:

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from mdplab.claims.claim import Claim, Record
+from mdplab.claims.extremal import extremal_instance
 from mdplab.claims.instance_data import fresh, instance_data
 from mdplab.claims.part import Control, Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
 from mdplab.claims.relations import Outcome, Undecided
 from mdplab.instances.draw import Rejected, SeededDraw
 
-__all__ = ["as_expected", "check", "draw_instance", "inside"]
+__all__ = ["as_expected", "check", "draw_instance", "inside", "run_control"]
 
 _ORDER = {"holds": 0, "undecided": 1, "violated": 2, "error": 3}
 _DRAWS_PER_INSTANCE = 20
@@ -213,11 +214,14 @@ def _witnesses(claim: Claim, part: Part) -> tuple[Any, ...]:
 
 def _instances(claim: Claim, part: Part, wanted: int, seed: int, tally: _Tally) -> Iterator[tuple[str, Any]]:
     """Yield the witnesses, then the requested number of random instances inside the assumptions."""
-    for number, witness in enumerate(_witnesses(claim, part)):
-        instance = fresh(witness)
+    named = [(f"witness {number}", fresh(witness)) for number, witness in enumerate(_witnesses(claim, part))]
+    extremal = extremal_instance(claim, part.name)
+    if extremal is not None:
+        named.append(("extremal instance", extremal))
+    for label, instance in named:
         if not inside(claim, part, instance):
-            raise ValueError(f"witness {number} is outside the assumptions")
-        yield f"witness {number}", instance
+            raise ValueError(f"{label} is outside the assumptions")
+        yield label, instance
     for index in range(wanted):
         for attempt in range(_DRAWS_PER_INSTANCE):
             try:
@@ -260,6 +264,7 @@ def _part_record(part: Part, tally: _Tally) -> dict[str, Any]:
         "worst_violation": tally.worst_violation,
         "min_slack": tally.min_slack,
         "tightness": tally.tightness,
+        "specified_tightness": part.specified_tightness or None,
         "routes": [describe(route) for route in routes(part)],
         "tolerance": {
             "largest_error": tally.largest_error,
@@ -313,7 +318,7 @@ def _check_claim(claim: Claim, instances: int | None, seed: int) -> dict[str, An
     result["known_values"] = known
     result["known_values_passed"] = sum(bool(row["passed"]) for row in known)
     result["known_values_total"] = len(known)
-    result["controls"] = [_run_control(control, claim) for control in claim.controls]
+    result["controls"] = [run_control(control, claim) for control in claim.controls]
     return result
 
 
@@ -359,8 +364,21 @@ def _pairing(control: Control, claim: Claim) -> str:
     return "" if undone.verdict == "holds" else f"with the change undone: {undone.verdict}, {undone.message}"
 
 
-def _run_control(control: Control, claim: Claim) -> dict[str, Any]:
-    """Run a control: violated beyond ten error bounds, as printed, and holding once the change is undone."""
+def run_control(control: Control, claim: Claim) -> dict[str, Any]:
+    """Run a control: violated beyond ten error bounds, as printed, and holding once the change is undone.
+
+    Parameters
+    ----------
+    control : Control
+        A control of the claim.
+    claim : Claim
+        The claim.
+
+    Returns
+    -------
+    dict
+        Its entry in the record.
+    """
     changed = _evaluate(
         control.part, control.instance, left=control.left, right=control.right, cross_checked=False
     )

@@ -49,12 +49,15 @@ class Assumption:
         Name of the control that drops it, or ``HARMLESS``, or ``DEFINITIONAL``.
     predicate : callable, optional
         Tests the assumption on an instance, where that is possible; returns a boolean.
+    wider : callable, optional
+        Instance family in which the assumption need not hold, where the claim's family keeps it by construction.
     """
 
     name: str
     text: str
     carried_by: str
     predicate: Callable[[Any], bool] | None = None
+    wider: InstanceFamily | None = None
 
 
 class Claim:
@@ -113,8 +116,8 @@ class Claim:
         names = [assumption.name for assumption in assumptions]
         if len(set(names)) != len(names):
             raise ValueError(f"claim {id}: two assumptions share a name: {names}")
+        module = sys._getframe(1).f_globals.get("__name__", "")
         if family is None:
-            module = sys._getframe(1).f_globals.get("__name__", "")
             family = module.rpartition(".")[0].rpartition(".")[2] or module
         self.id = id
         self.title = title
@@ -127,6 +130,7 @@ class Claim:
         self.witnesses = witnesses
         self.instances = instances
         self.family = family
+        self.package = module.partition(".")[0]
         self.parts: list[Part] = []
         self.readings: list[Reading] = []
         self.figure_function: Callable[..., None] | None = None

@@ -149,6 +149,8 @@ class Part:
         A second route to a side of an inequality.
     closed : tuple of {"left", "right"}
         Sides of an inequality that are closed forms and need no second route.
+    specified_tightness : str
+        Tightest ratio that the source of the claim reports, as printed.
     shared : mapping
         Solvers that both routes enter by declaration: name to the reason why that is no circle.
     exact : str
@@ -177,6 +179,7 @@ class Part:
     cross_left: SideFunction | None = None
     cross_right: SideFunction | None = None
     closed: tuple[SideName, ...] = ()
+    specified_tightness: str = ""
     shared: Mapping[str, str] = field(default_factory=dict)
     exact: str = "no exact route is declared"
     controls: list[Control] = field(default_factory=list)

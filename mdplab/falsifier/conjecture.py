@@ -271,7 +271,8 @@ def of_part(claim: Claim, part: Part, *, without: str = "") -> Conjecture:
     part : Part
         One of its parts, or the relation of one of its readings.
     without : str
-        Name of an assumption that is dropped.
+        Name of an assumption that is dropped: then only instances on which it is false are taken, as far as it can be
+        tested.
 
     Returns
     -------
@@ -293,4 +294,7 @@ def of_part(claim: Claim, part: Part, *, without: str = "") -> Conjecture:
 
 
 def _inside(claim: Claim, part: Part, without: str, instance: Any) -> bool:
-    return inside(claim, part, instance, without=without)
+    if not inside(claim, part, instance, without=without):
+        return False
+    dropped = next((a.predicate for a in claim.assumptions if a.name == without), None)
+    return dropped is None or not dropped(instance)

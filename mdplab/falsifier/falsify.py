@@ -17,7 +17,7 @@ __all__ = ["falsify"]
 MARGIN = 1e-6
 """Score from which a violation is believed whose sides state no error."""
 
-_SHRINK_EVALUATIONS = 4000
+_SHRINK_EVALUATIONS = 3000
 
 
 def falsify(
@@ -78,12 +78,12 @@ def falsify(
             search.run(witnesses)
         except KeyboardInterrupt:
             interrupted = True
-    found = search.found
-    if found is not None:
+    best = search.found or search.best
+    if best is not None and not interrupted:
         limit = float("inf") if evaluations is not None else time.monotonic() + seconds
-        search_again = Search(stated, family, seed, _SHRINK_EVALUATIONS, limit, lambda candidate: False)
-        found = _smallest(search_again, found, confirm)
-    return _result(stated, search, confirm, found, interrupted, time.monotonic() - started)
+        shrinking = Search(stated, family, seed, _SHRINK_EVALUATIONS, limit, lambda candidate: False)
+        best = _simplest(shrinking, best, confirm)
+    return _result(stated, search, confirm, best, interrupted, time.monotonic() - started)
 
 
 class Confirmation:
@@ -128,24 +128,24 @@ class Confirmation:
         return "beyond the error bounds of both sides"
 
 
-def _smallest(search: Search, found: Candidate, confirm: Callable[[Candidate], bool]) -> Candidate:
-    """The simplest candidate that shrinking finds, if it is confirmed too."""
+def _simplest(search: Search, best: Candidate, confirm: Callable[[Candidate], bool]) -> Candidate:
+    """The simplest candidate that shrinking finds, if what it shows is confirmed too."""
     try:
-        small = shrunk(search, found)
+        small = shrunk(search, best)
     except KeyboardInterrupt:
-        return found
-    return small if small is found or confirm(small) else found
+        return best
+    return best if small.score > 0 and not confirm(small) else small
 
 
 def _result(
     conjecture: Conjecture,
     search: Search,
     confirm: Confirmation,
-    found: Candidate | None,
+    best: Candidate | None,
     interrupted: bool,
     seconds: float,
 ) -> Falsification:
-    best = found or search.best
+    found = search.found is not None
     verdict: Verdict = "refuted" if found else "undecided" if best is None or confirm.open else "not refuted"
     message = confirm.message
     if search.failed:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from mdplab.falsifier.conjecture import Conjecture
 from mdplab.falsifier.show import as_latex, as_source, as_text
-from mdplab.falsifier.store import decode, decode_tape, encode, encode_tape
 from mdplab.falsifier.tapes import Tape
+from mdplab.instances.stored import decode, decode_tape, encode, encode_tape
 
 __all__ = ["Counterexample", "Falsification", "load"]
 

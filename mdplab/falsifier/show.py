@@ -86,6 +86,17 @@ def _pairs(instance: Any) -> Iterator[tuple[int, int]]:
 _SHOWN_BY_PAIRS = ("transition", "reward", "available")
 
 
+def _is_record(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _members(value: Any, name: str) -> Iterator[tuple[str, Any]] | None:
+    """The entries of a list or tuple that holds more than numbers, with names; None for anything else."""
+    if isinstance(value, (list, tuple)) and any(_is_record(x) or hasattr(x, "tocsr") for x in value):
+        return ((f"{name}[{i}]", x) for i, x in enumerate(value))
+    return None
+
+
 def as_text(instance: Any, *, name: str = "", indent: str = "") -> str:
     """An instance in lines of text.
 
@@ -102,8 +113,11 @@ def as_text(instance: Any, *, name: str = "", indent: str = "") -> str:
     -------
     str
     """
+    members = _members(instance, name)
+    if members is not None:
+        return "\n".join(as_text(value, name=label, indent=indent) for label, value in members)
     head = f"{indent}{name} = " if name else indent
-    if not dataclasses.is_dataclass(instance) or isinstance(instance, type):
+    if not _is_record(instance):
         if hasattr(instance, "tocsr"):
             instance = instance.toarray()
         return head + _nested(instance)
@@ -140,7 +154,12 @@ def _latex_array(array: Any) -> str:
 def _latex_lines(instance: Any, name: str) -> Iterator[str]:
     if hasattr(instance, "tocsr"):
         instance = instance.toarray()
-    if not dataclasses.is_dataclass(instance) or isinstance(instance, type):
+    members = _members(instance, name)
+    if members is not None:
+        for label, value in members:
+            yield from _latex_lines(value, label)
+        return
+    if not _is_record(instance):
         label = name.replace("_", r"\_")
         yield rf"\mathrm{{{label}}} &= {_latex_array(instance)}"
         return
@@ -182,7 +201,7 @@ def as_latex(instance: Any) -> str:
 def _controlled_models(instance: Any) -> Iterator[Any]:
     if _is_controlled(instance):
         yield instance
-    elif dataclasses.is_dataclass(instance) and not isinstance(instance, (type, Model)):
+    elif _is_record(instance) and not isinstance(instance, Model):
         for _, value in _fields(instance):
             yield from _controlled_models(value)
 
@@ -264,7 +283,7 @@ def _source(value: Any, imports: set[str]) -> str:
         return "[" + ", ".join(_source(x, imports) for x in value) + "]"
     if isinstance(value, tuple):
         return "(" + "".join(_source(x, imports) + ", " for x in value).rstrip(" ") + ")"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_record(value):
         home = type(value).__module__
         if isinstance(value, Model):
             home = "mdplab.models"

@@ -1,9 +1,10 @@
-"""Shrinking: the smallest sizes and the simplest rationals that still break a conjecture.
+"""Shrinking: the smallest sizes and the simplest rationals of an instance that says as much.
 
-One change at a time is tried and kept if the instance still breaks the conjecture by a part of what it did at first:
-sizes and choices are lowered (each state or action in turn is the one that is left out), answers are replaced by their
-simplest values as a whole, by rows and by numbers, and what is left is rounded to small denominators.  Passes repeat
-until nothing changes.
+One change at a time is tried and kept if the score stays above a floor: sizes and choices are lowered (each state or
+action in turn is the one that is left out), answers are replaced by their simplest values as a whole, by rows and by
+numbers, and what is left is rounded to small denominators.  Passes repeat until nothing changes.
+
+A counterexample keeps at least a tenth of its score, an instance that is only tight all of it.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ __all__ = ["shrunk"]
 
 _KEPT = 0.1  # part of the score that must be left
 _ENOUGH = 0.01  # a score that is enough in any case
+_LOSS = 1e-9  # what a tight instance may lose
 _DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10, 20, 100, 1000)
 
 
 def shrunk(search: Search, start: Candidate) -> Candidate:
-    """A simpler candidate that breaks the conjecture too.
+    """A simpler candidate that breaks the conjecture too, or is as tight.
 
     Parameters
     ----------
     search : Search
         With a budget of its own.
     start : Candidate
-        Breaks the conjecture.
+        What the search ended with.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def shrunk(search: Search, start: Candidate) -> Candidate:
     """
     if start.tape is None:
         return start
-    floor = min(_KEPT * start.score, _ENOUGH)
+    floor = min(_KEPT * start.score, _ENOUGH) if start.score > 0 else start.score - _LOSS
     best = start
     try:
         changed = True
@@ -60,7 +62,7 @@ def shrunk(search: Search, start: Candidate) -> Candidate:
 def _first(
     search: Search, best: Candidate, changes: Iterator[tuple[Tape, int | None]], floor: float
 ) -> Candidate | None:
-    """The first change that is simpler and still breaks the conjecture."""
+    """The first change that is simpler and keeps the score."""
     cost = _cost(best.tape or [])
     for tape, dropped in changes:
         tried = search.evaluate(ReplayDraw(tape, dropped=dropped))

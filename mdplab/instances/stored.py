@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from mdplab import models
-from mdplab.falsifier.tapes import Tape
 from mdplab.instances.draw import TapeEntry
 
 __all__ = ["decode", "decode_tape", "encode", "encode_tape"]
@@ -137,14 +136,14 @@ def _class(place: str) -> Any:
     return found
 
 
-def encode_tape(tape: Tape | None) -> Any:
+def encode_tape(tape: Sequence[TapeEntry] | None) -> Any:
     """A tape as JSON types; None for a named instance."""
     if tape is None:
         return None
     return [{"kind": e.kind, "parameters": e.parameters, "value": encode(np.asarray(e.value))} for e in tape]
 
 
-def decode_tape(data: Any) -> Tape | None:
+def decode_tape(data: Any) -> list[TapeEntry] | None:
     """Inverse of :func:`encode_tape`."""
     if data is None:
         return None
