@@ -1,5 +1,6 @@
 from . import claims as claims
 from . import divergences as divergences
+from . import exact as exact
 from . import falsifier as falsifier
 from . import instances as instances
 from . import laws as laws

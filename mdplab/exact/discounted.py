@@ -28,7 +28,7 @@ from mdplab._typing import Array, BoolArray
 from mdplab.exact.linear import identity, solve
 from mdplab.exact.models import ExactMDP, Model, admitted_policy, none_where, require_rational, start_law
 from mdplab.exact.numbers import entries, rational
-from mdplab.exact.tilt import regulariser
+from mdplab.exact.tilt import is_regularised, regulariser
 
 __all__ = [
     "Control",
@@ -122,7 +122,7 @@ def policy_evaluation(
     """
     twin = ExactMDP.of(mdp)
     kernel, reward = induced(twin, policy)
-    if rational(temperature) != 0:
+    if is_regularised(temperature):
         rows = admitted_policy(policy, twin.available)
         reward = reward - regulariser(rows, temperature=temperature, log_reference=log_reference)
     value = solve(identity(twin.n_states) - twin.discount * kernel, reward)

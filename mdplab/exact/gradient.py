@@ -25,7 +25,7 @@ from mdplab.exact.discounted import policy_evaluation, state_occupancy
 from mdplab.exact.linear import identity
 from mdplab.exact.models import ExactMDP, Model, admitted_policy
 from mdplab.exact.numbers import laws, rational
-from mdplab.exact.tilt import log_ratio
+from mdplab.exact.tilt import is_regularised, log_ratio
 
 __all__ = ["fisher_information", "policy_gradient"]
 
@@ -63,7 +63,7 @@ def policy_gradient(
     value = policy_evaluation(twin, rows, temperature=temperature, log_reference=log_reference).value
     weight = state_occupancy(twin, rows, initial=initial, normalised=False)[:, np.newaxis] * rows
     advantage: Array = twin.lookahead(value) - value[:, np.newaxis]
-    if rational(temperature) != 0:
+    if is_regularised(temperature):
         advantage = advantage - rational(temperature) * log_ratio(rows, log_reference)
     return weight * advantage
 

@@ -30,9 +30,8 @@ from mdplab.exact.models import (
     require_rational,
     start_law,
 )
-from mdplab.exact.numbers import rational
 from mdplab.exact.soft import SoftControl
-from mdplab.exact.tilt import log_sum_exp, log_tilt, log_weights, regulariser
+from mdplab.exact.tilt import is_regularised, log_sum_exp, log_tilt, log_weights, regulariser
 
 __all__ = ["backward_induction", "soft_backward_induction", "stage_evaluation", "stage_laws"]
 
@@ -129,7 +128,7 @@ def stage_evaluation(
     twin = ExactHorizon.of(mdp)
     rows = admitted_policy(policy, twin.available)
     cost: Any = np.zeros(rows.shape[:2], dtype=int)
-    if rational(temperature) != 0:
+    if is_regularised(temperature):
         cost = regulariser(rows, temperature=temperature, log_reference=log_reference)
     value, q = np.empty((twin.horizon + 1, *twin.terminal.shape), dtype=object), np.empty_like(twin.reward)
     value[-1] = twin.terminal

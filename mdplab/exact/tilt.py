@@ -22,6 +22,16 @@ from mdplab.exact.numbers import ball, entries, rational
 __all__ = ["log_sum_exp", "log_tilt", "regulariser", "softmax"]
 
 
+def is_regularised(temperature: Any) -> bool:
+    """Whether a temperature is positive; it must be that or exactly zero."""
+    tau = rational(temperature)
+    if tau == 0:
+        return False
+    if not tau > 0:
+        raise ValueError(f"temperature is {temperature}, expected a non-negative number")
+    return True
+
+
 def _positive(temperature: Any) -> Any:
     tau = rational(temperature)
     if not np.all(entries(tau) > 0):

@@ -40,8 +40,9 @@ LEVELS = (
     ("proofs_check",),
 )
 LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}
-DISTRIBUTION = {"markdown_it": "markdown_it_py"}  # where a module is named otherwise
-HEAVY = ("numba", "scipy", "pandas", "cvxpy", "matplotlib", "pyarrow", "joblib", "hypothesis")
+DISTRIBUTION = {"markdown_it": "markdown_it_py", "flint": "python_flint"}  # where a module is named otherwise
+EXTRAS = {"flint": "exact"}  # modules that one door imports, and the extra that installs them
+HEAVY = ("numba", "scipy", "pandas", "cvxpy", "matplotlib", "pyarrow", "joblib", "hypothesis", "flint")
 
 
 class Import(NamedTuple):
@@ -100,7 +101,7 @@ def unit_of(module: str) -> str | None:
 
 
 def faults(imports: list[Import]) -> list[str]:
-    """Imports against the table, and uses of cvxpy outside its door."""
+    """Imports against the table, and uses of cvxpy and flint outside their doors."""
     wrong = []
     for found in imports:
         source, target = unit_of(found.module), unit_of(found.target)
@@ -109,6 +110,8 @@ def faults(imports: list[Import]) -> list[str]:
             found.module.startswith("mdplab.convex") and not found.at_import
         ):
             wrong.append(f"{place}: cvxpy belongs into functions of mdplab.convex")
+        if found.target.split(".")[0] == "flint" and found.module != "mdplab.exact._flint":
+            wrong.append(f"{place}: flint belongs into mdplab.exact._flint")
         if target is None or source == target or (source == "proofs_check" and target not in LEVEL):
             continue  # proofs_check may use the public face: `from mdplab import MDP`
         if source not in LEVEL:
@@ -169,14 +172,16 @@ def test_dependencies_are_declared(all_imports: list[Import]) -> None:
     required = {
         re.split(r"[ <>=!~\[;]", line, maxsplit=1)[0].lower().replace("-", "_") for line in lines if line
     }
-    extras = set(settings["options.extras_require"])
+    extras = settings["options.extras_require"]
     modules = {
         module
         for found in all_imports
         if not found.typing_only and ((module := found.target.split(".")[0]) not in extras or found.at_import)
     }
-    foreign = modules - set(sys.stdlib_module_names) - {"mdplab", "proofs_check"}
+    foreign = modules - set(sys.stdlib_module_names) - {"mdplab", "proofs_check"} - set(EXTRAS)
     assert {DISTRIBUTION.get(name, name) for name in foreign} <= required
+    for module, extra in EXTRAS.items():
+        assert DISTRIBUTION[module].replace("_", "-") in extras[extra]
 
 
 def test_low_levels_load_numpy_alone(all_imports: list[Import]) -> None:
@@ -217,6 +222,8 @@ def test_low_levels_load_numpy_alone(all_imports: list[Import]) -> None:
         ("mdplab.solvers.x", "from mdplab import MDP", "import a public name from its home"),
         ("mdplab.solvers.x", "def f():\n    import cvxpy", "cvxpy belongs"),
         ("mdplab.convex.x", "import cvxpy as cp", "cvxpy belongs"),
+        ("mdplab.exact.x", "from flint import arb", "flint belongs"),
+        ("mdplab.solvers.x", "from mdplab.exact import ball", "exact stands above solvers"),
         ("mdplab.novelty.x", "from mdplab import models", "novelty has no level"),
     ],
 )
@@ -263,6 +270,12 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_the_public_face_is_light(statement: str) -> None:
     assert loaded_by(statement) & set(HEAVY) == set()
+
+
+def test_exact_names_its_extra_where_it_is_absent() -> None:
+    script = "import sys; sys.modules['flint'] = None; import mdplab.exact"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert "ImportError: mdplab.exact needs python-flint: install the extra, mdplab[exact]" in done.stderr
 
 
 def test_hypothesis_does_not_load_mdplab() -> None:
