@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array
+from mdplab.models._kernel import STAGED
 from mdplab.models._validate import COMPUTED_ROWS, first, place
 from mdplab.models.policy import Policy
+from mdplab.names import UNNAMED, Names
 
 
 def numeric(name: str, x: ArrayLike) -> Array:
@@ -115,16 +118,17 @@ def discount(value: float) -> None:
         raise ValueError(f"discount must lie in [0, 1); got {value}")
 
 
-def laws(name: str, p: Array, what: str = "row") -> None:
-    """Probabilities along the last axis (real parts, so that complex steps pass)."""
+def laws(name: str, p: Array, axes: Sequence[str] = (), names: Names = UNNAMED) -> None:
+    """Probabilities along the last axis (real parts, so that complex steps pass); ``axes`` are the others."""
     real = p.real
     if not (real >= 0).all():
         where = first(~(real >= 0))
-        raise ValueError(f"{place(name, where)} is {float(real[where])!r}: probabilities must be >= 0")
+        shown = place(name, where) + names.note(axes, where[: len(axes)])
+        raise ValueError(f"{shown} is {float(real[where])!r}: probabilities must be >= 0")
     off = np.abs(real.sum(axis=-1) - 1.0)
     if not (off <= COMPUTED_ROWS).all():
         where = first(~(off <= COMPUTED_ROWS))
-        row = f" at {what} {where if len(where) > 1 else where[0]}" if where else ""
+        row = f" at {names.place(axes or ['row'], where)}" if where else ""
         found = float(real[where].sum())
         raise ValueError(f"{name}{row} sums to {found!r}, expected 1 within {COMPUTED_ROWS}")
 
@@ -150,9 +154,9 @@ def masked(name: str, q: ArrayLike, available: ArrayLike | None) -> Array:
 def policy(mdp: Any, probabilities: ArrayLike, name: str = "policy") -> Array:
     """A policy of a discounted model: shape ``(S, A)``, rows laws, zero on unavailable actions."""
     array = shaped(name, probabilities, (mdp.n_states, mdp.n_actions), "(S, A)")
-    laws(name, array, "state")
+    laws(name, array, STAGED[1:2], mdp.names)
     if mdp.available is not None:
-        admitted(name, array, mdp.available)
+        admitted(name, array, mdp.available, mdp.names)
     return array
 
 
@@ -165,21 +169,20 @@ def stage_policy(mdp: Any, probabilities: ArrayLike, name: str = "policy") -> Ar
             f"{name} must have shape (S, A) = {shape[1:]} or (H, S, A) = {shape}; got {array.shape}"
         )
     array = shaped(name, np.broadcast_to(array, shape), shape, "(H, S, A)")
-    laws(name, array, "(stage, state)")
+    laws(name, array, STAGED[:2], mdp.names)
     if mdp.available is not None:
-        admitted(name, array, mdp.available)
+        admitted(name, array, mdp.available, mdp.names)
     return array
 
 
-def admitted(name: str, probabilities: Array, available: Array) -> None:
+def admitted(name: str, probabilities: Array, available: Array, names: Names) -> None:
     """Probabilities ``(S, A)`` or ``(H, S, A)`` that are zero on unavailable actions."""
     wrong = ~available & (probabilities != 0)
     if wrong.any():
-        *stage, state, action = first(wrong)
-        when = f" at stage {stage[0]}" if stage else ""
+        pair = first(wrong)
+        where = names.place(STAGED[-len(pair) :], pair)
         raise ValueError(
-            f"{name} takes the unavailable action {action} in state {state}{when} "
-            f"with probability {probabilities[*stage, state, action]}"
+            f"{name} takes the unavailable pair ({where}) with probability {probabilities[pair]}"
         )
 
 

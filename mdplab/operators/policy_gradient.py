@@ -43,7 +43,7 @@ def _policy_and_weights(
     rows = _check.numeric("policy", policy)
     if rows.ndim < 2:
         raise ValueError(f"policy must have shape (..., S, A); got {rows.shape}")
-    _check.laws("policy", rows, "state")
+    _check.laws("policy", rows, ("state",))
     return rows, _check.shaped("state_occupancy", state_occupancy, rows.shape[:-1], letters)
 
 
@@ -158,7 +158,7 @@ def score(policy: ArrayLike, features: ArrayLike) -> Array:
     """
     rows = _check.numeric("policy", policy)
     phi = _features(features, rows.shape)
-    _check.laws("policy", rows, "state")
+    _check.laws("policy", rows, ("state",))
     result: Array = phi - np.einsum("sa,sad->sd", rows, phi)[:, np.newaxis, :]
     return result
 

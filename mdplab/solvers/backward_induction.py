@@ -152,7 +152,7 @@ def backward_induction(
     finite_horizon(mdp)
     horizon, states, actions = mdp.horizon, mdp.n_states, mdp.n_actions
     mask = stage_mask(mdp, available)
-    bonus = None if temperature == 0 else stage_bonus(log_reference, temperature, mask)
+    bonus = None if temperature == 0 else stage_bonus(log_reference, temperature, mask, mdp.names)
     arrays = stage_arrays(mdp, mask)
     value, errors = np.empty((horizon + 1, states)), np.zeros(horizon + 1)
     q, log_policy = np.empty(mask.shape), np.empty(mask.shape)

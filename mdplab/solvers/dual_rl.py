@@ -36,10 +36,8 @@ O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -87,7 +87,9 @@ def gradient_oracle(
         bonus = log_bonus(arrays, log_reference if temperature > 0 else None, temperature)
         return DiscountedOracle(arrays, law, temperature, bonus)
     stages = stage_arrays(mdp, stage_mask(mdp))
-    return StageOracle(stages, law, temperature, stage_bonus(log_reference, temperature, stages.available))
+    return StageOracle(
+        stages, law, temperature, stage_bonus(log_reference, temperature, stages.available, mdp.names)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,7 @@ def linear_policy_evaluation(
     rows = _check.shaped("policy", policy, (model.n_states, model.n_actions), "(S, A)")
     if np.iscomplexobj(rows):
         raise ValueError("policy must be real")
-    _check.laws("policy", rows, "state")
+    _check.laws("policy", rows, ("state",), model.names)
     extra = float(np.abs(rows.sum(axis=1) - 1.0).max()) + model.n_actions * UNIT
     mixed = np.einsum("sa,sad->sd", rows, model.features)
     w = _weights_of(model, mixed)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray, IntArray
 from mdplab.interrupts import asked, interruptible
+from mdplab.models._kernel import PAIR
 from mdplab.models.tabular import MDP
 from mdplab.solution import Status
 from mdplab.solvers.certificate import Enclosure, enclose, lookahead_rounding
@@ -184,5 +185,6 @@ def _start(arrays: DiscountedArrays, start: ArrayLike) -> IntArray:
     wrong = ~arrays.available[np.arange(arrays.n_states), actions]
     if wrong.any():
         state = int(np.argmax(wrong))
-        raise ValueError(f"start takes the unavailable action {actions[state]} in state {state}")
+        where = arrays.names.place(PAIR, (state, actions[state]))
+        raise ValueError(f"start takes the unavailable pair ({where})")
     return actions.astype(np.int64)

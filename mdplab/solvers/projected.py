@@ -311,7 +311,7 @@ def lstd(
         now, after = phi[data.states[:, :-1]], phi[data.states[:, 1:]]
     else:
         rows = _check.shaped("policy", policy, (states, data.n_actions), "(S, A)")
-        _check.laws("policy", rows, "state")
+        _check.laws("policy", rows, ("state",))
         now = phi[data.states[:, :-1], data.actions]
         after = np.einsum("sa,sad->sd", rows, phi)[data.states[:, 1:]]
     eligibility = np.array(now)

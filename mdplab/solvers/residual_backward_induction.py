@@ -86,7 +86,7 @@ def residual_backward_induction(
     horizon, states = mdp.horizon, mdp.n_states
     mask = stage_mask(mdp, available)
     reward = stage_rows("residual_reward", residual_reward, mdp, read=mask)
-    bonus = stage_bonus(log_prior, prior_weight, mask, "log_prior")
+    bonus = stage_bonus(log_prior, prior_weight, mask, mdp.names, "log_prior")
     arrays = stage_arrays(mdp, mask, reward)
     value, errors = np.zeros((horizon + 1, states)), np.zeros(horizon + 1)
     q, log_policy = np.empty(mask.shape), np.empty(mask.shape)

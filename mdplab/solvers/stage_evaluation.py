@@ -113,8 +113,8 @@ def stage_evaluation(
     if np.iscomplexobj(rows):
         raise ValueError("policy must be real")
     mask = stage_mask(mdp)
-    bonus = stage_bonus(log_reference, temperature, mask)
-    cost, cost_error = stage_cost(rows, temperature, bonus)
+    bonus = stage_bonus(log_reference, temperature, mask, mdp.names)
+    cost, cost_error = stage_cost(rows, temperature, bonus, mdp.names)
     found = evaluate_stages(stage_arrays(mdp, mask), rows, cost, cost_error, temperature)
     bound = float(found.errors.max())
     width = enclosing_width(found.value, found.errors)

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import BoolArray, FloatArray
+from mdplab.models._kernel import STAGED
+from mdplab.models._validate import first
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.models.tabular import MDP
+from mdplab.names import UNNAMED, Names
 from mdplab.operators import _check
 from mdplab.solvers.discounted import UNIT
 
@@ -63,8 +66,8 @@ def stage_rows(
     array = _check.shaped(name, array if read is None else np.where(read, array, 0.0), shape, "(H, S, A)")
     bad = ~np.isfinite(array) & ~(infinite & (array == -np.inf)) if finite else np.zeros(shape, dtype=bool)
     if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} is {array[where]} at stage, state, action {where}; expected finite")
+        where = mdp.names.place(STAGED, first(bad))
+        raise ValueError(f"{name} is {array[first(bad)]} at {where}; expected finite")
     return array
 
 
@@ -118,7 +121,7 @@ def stage_mask(mdp: FiniteHorizonMDP, available: ArrayLike | None = None) -> Boo
 
 
 def stage_bonus(
-    logs: ArrayLike | None, weight: float, mask: BoolArray, name: str = "log_reference"
+    logs: ArrayLike | None, weight: float, mask: BoolArray, names: Names, name: str = "log_reference"
 ) -> FloatArray:
     """``weight * logs`` with a stage axis, ``-inf`` at excluded actions.
 
@@ -130,6 +133,8 @@ def stage_bonus(
         Temperature or prior weight; weight 0 ignores the logs, their zeros included.
     mask : ndarray of bool (H, S, A)
         Admitted actions.
+    names : Names
+        Those of the model, for messages.
     name : str
         What messages call ``logs``.
 
@@ -154,21 +159,23 @@ def stage_bonus(
         )
     values = _check.shaped(name, np.where(mask, values, -np.inf), shape, "(H, S, A)")
     if (values == np.inf).any():
-        where = tuple(int(i) for i in np.argwhere(values == np.inf)[0])
-        raise ValueError(f"{name} is inf at stage, state, action {where}; expected the logarithm of a weight")
+        where = names.place(STAGED, first(values == np.inf))
+        raise ValueError(f"{name} is inf at {where}; expected the logarithm of a weight")
     with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
         bonus = weight * values
     if (bonus == np.inf).any():
-        where = tuple(int(i) for i in np.argwhere(bonus == np.inf)[0])
-        raise ValueError(f"{name} times {weight} overflows at stage, state, action {where}")
+        where = names.place(STAGED, first(bonus == np.inf))
+        raise ValueError(f"{name} times {weight} overflows at {where}")
     empty = ~(bonus > -np.inf).any(axis=2)
     if empty.any():
-        stage, state = (int(i) for i in np.argwhere(empty)[0])
-        raise ValueError(f"{name}: stage {stage}, state {state} gives no weight to any available action")
+        where = names.place(STAGED[:2], np.argwhere(empty)[0])
+        raise ValueError(f"{name}: {where} gives no weight to any available action")
     return bonus
 
 
-def stage_cost(policy: FloatArray, temperature: float, bonus: FloatArray) -> tuple[FloatArray, FloatArray]:
+def stage_cost(
+    policy: FloatArray, temperature: float, bonus: FloatArray, names: Names = UNNAMED
+) -> tuple[FloatArray, FloatArray]:
     """``temperature * log(policy) - bonus`` and its rounding error; 0 where the policy is 0.
 
     Parameters
@@ -179,6 +186,8 @@ def stage_cost(policy: FloatArray, temperature: float, bonus: FloatArray) -> tup
         Non-negative.
     bonus : ndarray (H, S, A)
         Temperature times log-reference, one rounding off.
+    names : Names
+        Those of the model, for messages.
 
     Returns
     -------
@@ -194,9 +203,9 @@ def stage_cost(policy: FloatArray, temperature: float, bonus: FloatArray) -> tup
     taken = policy > 0
     outside = taken & (bonus == -np.inf)
     if outside.any():
-        where = tuple(int(i) for i in np.argwhere(outside)[0])
+        where = names.place(STAGED, first(outside))
         raise ValueError(
-            f"log_reference is -inf at stage, state, action {where}, which the policy takes: the divergence is infinite"
+            f"log_reference is -inf at {where}, which the policy takes: the divergence is infinite"
         )
     logs = temperature * np.log(np.where(taken, policy, 1.0))
     extra = np.where(taken, bonus, 0.0)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import BoolArray, FloatArray
+from mdplab.models._kernel import STAGED
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
@@ -141,14 +142,16 @@ def stage_mirror_descent(
     finite_horizon(mdp)
     mask = stage_mask(mdp, available)
     arrays = stage_arrays(mdp, mask)
-    bonus = stage_bonus(log_reference, temperature, mask)
+    bonus = stage_bonus(log_reference, temperature, mask, mdp.names)
     magnet = np.where(bonus > -np.inf, bonus / temperature if temperature > 0 else 0.0, -np.inf)
     log_policy = _first(mdp, mask, initial_policy, initial_log_policy)
     log_policies, values, action_values, errors, q_errors, sizes = [], [], [], [], [], []
     status = Status.CONVERGED
     for t in range(steps + 1):
         policy = np.exp(log_policy)
-        found = evaluate_stages(arrays, policy, *stage_cost(policy, temperature, bonus), temperature)
+        found = evaluate_stages(
+            arrays, policy, *stage_cost(policy, temperature, bonus, mdp.names), temperature
+        )
         log_policies.append(log_policy)
         values.append(found.value)
         action_values.append(found.q)
@@ -242,6 +245,6 @@ def _first(
         rows = stage_rows(name, policy, mdp)
         with np.errstate(divide="ignore", invalid="ignore"):  # negative entries are named below
             logs = np.log(rows)
-    _check.laws(name, rows, "(stage, state)")
-    _check.admitted(name, rows, mask)
+    _check.laws(name, rows, STAGED[:2], mdp.names)
+    _check.admitted(name, rows, mask, mdp.names)
     return np.asarray(logs, dtype=float)

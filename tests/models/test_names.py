@@ -18,6 +18,7 @@ KERNEL = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])
 ZERO = np.zeros((2, 2))
 MASK = np.array([[True, True], [True, False]])
 MODEL = models.MDP(KERNEL, ZERO, 0.9, [1.0, 0.0], available=MASK, **NAMES)
+STAGED = models.FiniteHorizonMDP(KERNEL, ZERO, 2, available=MASK, **NAMES)
 
 
 def off(entry: float) -> np.ndarray:
@@ -104,6 +105,36 @@ FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
             MODEL, [[0.5, 0.5], [1, 0]], temperature=1.0, log_reference=[[0, 0], [-np.inf, 0]]
         ),
         "-inf at state 1 'wet', action 0 'wait', which the policy takes",
+    ),
+    "policy": (
+        lambda: solvers.policy_evaluation(MODEL, [[0.5, 0.5], [0.9, 0.0]]),
+        "policy at state 1 'wet' sums to 0.9",
+    ),
+    "negative policy": (
+        lambda: solvers.policy_evaluation(MODEL, [[0.5, 0.5], [-1.0, 0.0]]),
+        r"policy\[1, 0\] \(state 1 'wet'\) is -1.0",
+    ),
+    "unavailable": (
+        lambda: solvers.policy_evaluation(MODEL, [[0.5, 0.5], [0.0, 1.0]]),
+        r"unavailable pair \(state 1 'wet', action 1 'go'\)",
+    ),
+    "start": (
+        lambda: solvers.policy_iteration(MODEL, start=[0, 1]),
+        r"unavailable pair \(state 1 'wet', action 1 'go'\)",
+    ),
+    "stage policy": (
+        lambda: solvers.stage_evaluation(STAGED, [[0.5, 0.5], [0.0, 1.0]]),
+        r"unavailable pair \(stage 0, state 1 'wet', action 1 'go'\)",
+    ),
+    "stage logs": (
+        lambda: solvers.backward_induction(STAGED, temperature=1.0, log_reference=[[0, 0], [np.inf, 0]]),
+        "log_reference is inf at stage 0, state 1 'wet', action 0 'wait'",
+    ),
+    "stage reward": (
+        lambda: solvers.residual_backward_induction(
+            STAGED, [[0, 0], [np.inf, 0]], np.zeros((2, 2)), prior_weight=1.0, temperature=1.0
+        ),
+        "residual_reward is inf at stage 0, state 1 'wet', action 0 'wait'",
     ),
     "data": (
         lambda: solvers.dual_v(MODEL, [[0.5, 0.25], [0, 0.25]], divergence="chi-square", strength=1.0),

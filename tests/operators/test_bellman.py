@@ -160,7 +160,7 @@ def test_bad_policies(policy, message):
 def test_bad_values_and_unavailable_actions():
     kernel = np.tile(np.eye(2)[0], (2, 2, 1))
     mdp = MDP(kernel, np.zeros((2, 2)), 0.5, available=np.array([[True, True], [False, True]]))
-    with pytest.raises(ValueError, match="policy takes the unavailable action 0 in state 1"):
+    with pytest.raises(ValueError, match=r"policy takes the unavailable pair \(state 1, action 0\)"):
         induced(mdp, np.full((2, 2), 0.5))
     with pytest.raises(ValueError, match=r"v must have shape \(S,\)"):
         action_values(mdp, np.zeros(3))

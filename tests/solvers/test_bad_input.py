@@ -129,7 +129,7 @@ def test_models_of_another_kind(call: Callable[[], Any], message: str) -> None:
         ),
         (
             lambda: solvers.backward_induction(STAGES, temperature=1.0, log_reference=[[0, np.inf], [0, 0]]),
-            r"log_reference is inf at stage, state, action \(0, 0, 1\)",
+            "log_reference is inf at stage 0, state 0, action 1",
         ),
         (
             lambda: solvers.policy_evaluation(

@@ -330,7 +330,7 @@ def test_policies_that_take_unavailable_actions_are_refused(stage: bool) -> None
     mask = np.array([[[True, True]], [[True, False]]])
     mdp = FiniteHorizonMDP(np.ones((1, 2, 1)), [[1.0, 2.0]], initial=[1.0], available=mask)
     policy = np.full((2, 1, 2) if stage else (1, 2), 0.5)
-    message = "takes the unavailable action 1 in state 0 at stage 1 with probability 0.5"
+    message = r"takes the unavailable pair \(stage 1, state 0, action 1\) with probability 0.5"
     for call in (
         lambda: stage_evaluation(mdp, policy),
         lambda: stage_laws(mdp, policy),

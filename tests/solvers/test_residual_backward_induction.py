@@ -155,7 +155,10 @@ def test_a_discounted_model_is_no_horizon() -> None:
         ({"prior_weight": -1.0}, "prior_weight"),
         ({"temperature": 0.0}, "temperature"),
         ({"residual_reward": np.zeros((4, 3))}, "residual_reward must have shape"),
-        ({"residual_reward": np.full((3, 2), np.inf)}, "residual_reward is inf at stage, state, action"),
+        (
+            {"residual_reward": np.full((3, 2), np.inf)},
+            "residual_reward is inf at stage 0, state 0, action 0",
+        ),
         ({"log_prior": np.full((3, 2), -np.inf)}, "log_prior: stage 0, state 0 gives no weight"),
         ({"log_prior": np.zeros(2)}, "log_prior must have shape"),
         ({"residual_terminal": np.full(3, np.inf)}, "residual_terminal must be real and finite"),

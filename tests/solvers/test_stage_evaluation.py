@@ -120,7 +120,7 @@ def test_a_long_horizon_approaches_the_discounted_value() -> None:
         (
             np.full((3, 2), 0.5),
             {"temperature": 1.0, "log_reference": [[0.0, -np.inf]] * 3},
-            r"stage, state, action \(0, 0, 1\)",
+            "stage 0, state 0, action 1",
         ),
     ],
 )

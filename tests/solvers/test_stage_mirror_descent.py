@@ -125,7 +125,7 @@ def test_ends_of_runs_and_rules() -> None:
         ({"initial_log_policy": np.zeros((3, 2))}, "initial_log_policy at"),
         (
             {"initial_policy": np.full((3, 2), 0.5), "available": np.array([[True, False]] * 3)},
-            "initial_policy takes the unavailable action 1 in state 0 at stage 0",
+            r"initial_policy takes the unavailable pair \(stage 0, state 0, action 1\)",
         ),
         ({"log_reference": np.full((3, 2), -np.inf), "temperature": 0.5}, "gives no weight"),
     ],
