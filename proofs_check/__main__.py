@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         "--instances", type=_positive, help="random instances of each part (default: the claim's own)"
     )
     go.add_argument("--seed", type=_natural, default=0, help="seed of the random instances (default: 0)")
+    go.add_argument(
+        "--exact", action="store_true", help="check in exact arithmetic too, and certify (extra 'exact')"
+    )
     go.add_argument("--jobs", type=_positive, default=1, help="worker processes")
     go.add_argument(
         "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
@@ -242,6 +246,8 @@ def _run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     chosen = _select(options.ids, options.family)
+    if options.exact and find_spec("flint") is None:
+        raise UsageError("--exact needs python-flint: install mdplab with its extra 'exact'")
     with tqdm(total=len(chosen), unit="record", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def tell(result: dict[str, Any], resumed: bool) -> None:
@@ -252,6 +258,7 @@ def _run(options: argparse.Namespace) -> int:
             chosen,
             instances=options.instances,
             seed=options.seed,
+            exact=options.exact,
             jobs=options.jobs,
             path=options.json,
             command=options.arguments,
@@ -262,7 +269,9 @@ def _run(options: argparse.Namespace) -> int:
         )
     records = content["records"]
     _table(
-        "Verdicts", ["id", "verdict", "tight", "known", "controls", "time"], [_summary(r) for r in records]
+        "Verdicts",
+        ["id", "verdict", "certified", "tight", "known", "controls", "time"],
+        [_summary(r) for r in records],
     )
     surprises = [record for record in records if not as_expected(record)]
     for record in surprises:
@@ -368,11 +377,19 @@ def _summary(record: dict[str, Any]) -> list[str]:
     return [
         record["id"],
         verdict,
+        _certified(record),
         f"{max(tight):.4f}" if tight else "-",
         known,
         f"{good}/{len(record['controls'])}",
         f"{record['seconds']:.1f} s",
     ]
+
+
+def _certified(record: dict[str, Any]) -> str:
+    """How many parts are certified on every instance."""
+    found = [part.get("certified") for part in record["parts"]]
+    whole = sum(entry is not None and entry["instances"] == entry["of"] for entry in found)
+    return f"{whole}/{len(found)}" if any(found) else "-"
 
 
 def _explain(record: dict[str, Any]) -> str:

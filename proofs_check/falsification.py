@@ -145,6 +145,8 @@ def keep(results: Sequence[dict[str, Any]]) -> list[Path]:
                 parts[result["part"]] = {name: result[name] for name in names}
         if json.dumps(parts) != before:
             place = extremal_file(record)
+            if place is None:
+                continue
             place.parent.mkdir(exist_ok=True)
             place.write_text(json.dumps({"parts": parts}, allow_nan=False) + "\n", encoding="utf-8")
             written.append(place)

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from mdplab.claims.certify import CLOSE, prove
 from mdplab.claims.claim import Claim, Record
 from mdplab.claims.extremal import extremal_instance
 from mdplab.claims.instance_data import fresh, instance_data
 from mdplab.claims.part import Control, Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
-from mdplab.claims.relations import Outcome, Undecided
+from mdplab.claims.relations import Equal, Outcome, Undecided
 from mdplab.instances.draw import Rejected, SeededDraw
 
 __all__ = ["as_expected", "check", "draw_instance", "inside", "run_control"]
@@ -31,7 +32,9 @@ _DRAWS_PER_INSTANCE = 20
 _CONTROL_FACTOR = 10.0  # a control must exceed its error bound by this factor
 
 
-def check(record: Record, *, instances: int | None = None, seed: int = 0) -> dict[str, Any]:
+def check(
+    record: Record, *, instances: int | None = None, seed: int = 0, exact: bool = False
+) -> dict[str, Any]:
     """Check a claim or a false reading.
 
     Parameters
@@ -42,6 +45,9 @@ def check(record: Record, *, instances: int | None = None, seed: int = 0) -> dic
         Random instances of each part, at least 1; by default as many as the claim asks for.
     seed : int
         Instance ``i`` of part ``p`` is seeded by ``(seed, id, p, i)``.
+    exact : bool, default False
+        Whether to check in exact arithmetic too, where a part has exact routes: what holds becomes certified, and what is
+        undecided is settled.
 
     Returns
     -------
@@ -56,7 +62,11 @@ def check(record: Record, *, instances: int | None = None, seed: int = 0) -> dic
     if instances is not None and instances < 1:
         raise ValueError(f"instances must be at least 1, got {instances}")
     started = time.perf_counter()
-    result = _check_reading(record) if isinstance(record, Reading) else _check_claim(record, instances, seed)
+    result = (
+        _check_reading(record)
+        if isinstance(record, Reading)
+        else _check_claim(record, instances, seed, exact)
+    )
     result["seconds"] = round(time.perf_counter() - started, 3)
     return result
 
@@ -180,6 +190,7 @@ class _Tally:
     message: str = ""
     severity: tuple[int, float] = (-1, -math.inf)
     worst: tuple[str, Any] | None = None  # label, instance
+    certified: int = 0
 
     def add(self, outcome: Outcome, label: str, instance: Any) -> None:
         self.instances += 1
@@ -236,12 +247,32 @@ def _instances(claim: Claim, part: Part, wanted: int, seed: int, tally: _Tally) 
             tally.skipped += 1
 
 
-def _check_part(claim: Claim, part: Part, instances: int | None, seed: int) -> _Tally:
+def _exactly(part: Part, instance: Any, outcome: Outcome) -> tuple[Outcome, bool]:
+    """The outcome after a look in exact arithmetic, and whether it is certified."""
+    if isinstance(part.exact, str) or outcome.verdict not in ("holds", "undecided"):
+        return outcome, False
+    left, right = part.exact
+    try:
+        proof = prove(type(part.relation).__name__, left(fresh(instance)), right(fresh(instance)))
+    except Exception as problem:
+        return dataclasses.replace(outcome, verdict="error", message=f"exact routes: {_text(problem)}"), False
+    if proof == "violated":
+        return dataclasses.replace(outcome, verdict="violated", message="violated in exact arithmetic"), False
+    if proof == "holds":
+        return dataclasses.replace(outcome, verdict="holds", message=""), True
+    return outcome, False
+
+
+def _check_part(claim: Claim, part: Part, instances: int | None, seed: int, exact: bool) -> _Tally:
     tally = _Tally()
     wanted = 0 if part.quantifier == "exists" else instances or part.instances or claim.instances
     try:
         for label, instance in _instances(claim, part, wanted, seed, tally):
-            tally.add(_evaluate(part, instance), label, instance)
+            outcome, certified = _evaluate(part, instance), False
+            if exact:
+                outcome, certified = _exactly(part, instance, outcome)
+            tally.certified += certified
+            tally.add(outcome, label, instance)
     except Exception as problem:  # a generator or a predicate failed: no verdict can be trusted
         tally.fail(_text(problem))
     if tally.verdict == "holds":
@@ -253,6 +284,10 @@ def _check_part(claim: Claim, part: Part, instances: int | None, seed: int) -> _
 
 
 def _part_record(part: Part, tally: _Tally) -> dict[str, Any]:
+    certified = None
+    if tally.certified:
+        to = f"{CLOSE:g}" if isinstance(part.relation, Equal) else "certain order"
+        certified = {"instances": tally.certified, "of": tally.instances, "to": to}
     return {
         "name": part.name,
         "relation": type(part.relation).__name__,
@@ -271,7 +306,8 @@ def _part_record(part: Part, tally: _Tally) -> dict[str, Any]:
             "resolution": tally.resolution,
             "reason": part.reason,
         },
-        "exact": part.exact,
+        "certified": certified,
+        "exact": part.exact if isinstance(part.exact, str) else "",
     }
 
 
@@ -304,8 +340,8 @@ def _record(
     }
 
 
-def _check_claim(claim: Claim, instances: int | None, seed: int) -> dict[str, Any]:
-    parts = [(part, _check_part(claim, part, instances, seed)) for part in claim.parts]
+def _check_claim(claim: Claim, instances: int | None, seed: int, exact: bool) -> dict[str, Any]:
+    parts = [(part, _check_part(claim, part, instances, seed, exact)) for part in claim.parts]
     verdict, message = "holds", ""
     for part, tally in parts:
         if _ORDER[tally.verdict] > _ORDER[verdict]:

@@ -6,7 +6,7 @@ A package of claims keeps them in its folder ``extremal``, one JSON file a claim
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ Extremal = dict[str, Any]
 """``tightness``, ``evaluations``, ``seed`` of the search, and the ``instance`` (and ``tape``) as data."""
 
 
-def extremal_file(claim: Claim) -> Path:
+def extremal_file(claim: Claim) -> Path | None:
     """Where the extremal instances of a claim are kept.
 
     Parameters
@@ -31,10 +31,11 @@ def extremal_file(claim: Claim) -> Path:
 
     Returns
     -------
-    Path
-        The file need not be there.
+    Path or None
+        The file need not be there; None for a claim that is declared in no package (in a notebook, in a test).
     """
-    return Path(str(files(claim.package) / FOLDER / f"{claim.id}.json"))
+    folders = list(getattr(sys.modules.get(claim.package), "__path__", ()))
+    return Path(folders[0]) / FOLDER / f"{claim.id}.json" if folders else None
 
 
 def extremal_records(claim: Claim) -> dict[str, Extremal]:
@@ -51,7 +52,7 @@ def extremal_records(claim: Claim) -> dict[str, Extremal]:
         Empty where nothing is kept.
     """
     place = extremal_file(claim)
-    if not place.is_file():
+    if place is None or not place.is_file():
         return {}
     content: dict[str, Extremal] = json.loads(place.read_text(encoding="utf-8"))["parts"]
     return content

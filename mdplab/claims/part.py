@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from numpy.typing import ArrayLike
 
+from mdplab.claims.certify import ExactSide
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Separates, SideFunction
 from mdplab.instances.draw import Draw
 
@@ -153,8 +154,9 @@ class Part:
         Tightest ratio that the source of the claim reports, as printed.
     shared : mapping
         Solvers that both routes enter by declaration: name to the reason why that is no circle.
-    exact : str
-        Why the part has no exact route.
+    exact : tuple of callables or str
+        Both sides in exact arithmetic (:mod:`mdplab.exact`), by different routes where the sides are no closed forms; or
+        why the part has no exact routes.
     controls : list of Control
         Changes under which the part must be violated.
 
@@ -181,7 +183,7 @@ class Part:
     closed: tuple[SideName, ...] = ()
     specified_tightness: str = ""
     shared: Mapping[str, str] = field(default_factory=dict)
-    exact: str = "no exact route is declared"
+    exact: tuple[ExactSide, ExactSide] | str = "no exact route is declared"
     controls: list[Control] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -191,6 +193,8 @@ class Part:
             )
         if isinstance(self.relation, Separates) and self.quantifier != "exists":
             raise ValueError(f"part {self.name!r}: a separation is an 'exists' statement on named witnesses")
+        if not isinstance(self.exact, str) and not isinstance(self.relation, (Equal, AtMost, AtLeast)):
+            raise ValueError(f"part {self.name!r}: a {type(self.relation).__name__} has no exact routes")
         crossed = {"left": self.cross_left, "right": self.cross_right}
         if isinstance(self.relation, (AtMost, AtLeast)):
             for side, route in crossed.items():

@@ -196,12 +196,12 @@ def _parsed(line: str) -> Any:
         return None
 
 
-def _check_one(identifier: str, instances: int | None, seed: int) -> dict[str, Any]:
+def _check_one(identifier: str, options: dict[str, Any]) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     registry.load()  # loads the libraries whose threads are limited
     with threadpool_limits(1):
-        return check(registry.find(identifier), instances=instances, seed=seed)
+        return check(registry.find(identifier), **options)
 
 
 def run(
@@ -209,6 +209,7 @@ def run(
     *,
     instances: int | None = None,
     seed: int = 0,
+    exact: bool = False,
     jobs: int = 1,
     path: Path | None = None,
     command: Sequence[str] = (),
@@ -225,6 +226,8 @@ def run(
         Random instances of each part; by default as many as each claim asks for.
     seed : int
         Seed of all random instances.
+    exact : bool, default False
+        Whether to check in exact arithmetic too.
     jobs : int
         Number of worker processes; each uses one thread.
     path : Path, optional
@@ -247,7 +250,7 @@ def run(
         If ``path`` cannot be written; nothing is computed then.
     """
     wanted = [identifier for identifier in registry.records() if identifier in set(identifiers)]
-    options = {"instances": instances, "seed": seed}
+    options = {"instances": instances, "seed": seed, "exact": exact}
     facts = {
         "command": list(command),
         "options": {**options, "jobs": jobs},
@@ -265,7 +268,7 @@ def run(
     tell = on_result or (lambda result, kept: None)
     if path is None:
         done: dict[str, dict[str, Any]] = {}
-        for result in _results(wanted, instances, seed, jobs):
+        for result in _results(wanted, options, jobs):
             done[result["id"]] = result
             tell(result, False)
         return {"run": facts, "records": [done[identifier] for identifier in wanted]}
@@ -276,7 +279,7 @@ def run(
         kept = [identifier for identifier in wanted if identifier in partial.finished]
         for identifier in kept:
             tell(partial.finished[identifier], True)
-        for result in _results([i for i in wanted if i not in partial.finished], instances, seed, jobs):
+        for result in _results([i for i in wanted if i not in partial.finished], options, jobs):
             partial.add(result)
             tell(result, False)
         content = {"run": facts, "records": [partial.finished[identifier] for identifier in wanted]}
@@ -285,10 +288,10 @@ def run(
     return content
 
 
-def _results(identifiers: list[str], instances: int | None, seed: int, jobs: int) -> Iterator[dict[str, Any]]:
+def _results(identifiers: list[str], options: dict[str, Any], jobs: int) -> Iterator[dict[str, Any]]:
     if jobs == 1 or len(identifiers) <= 1:
         for identifier in identifiers:
-            yield _check_one(identifier, instances, seed)
+            yield _check_one(identifier, options)
         return
     from joblib import Parallel, delayed, parallel_config
 
@@ -296,4 +299,4 @@ def _results(identifiers: list[str], instances: int | None, seed: int, jobs: int
     with parallel_config("loky", inner_max_num_threads=1):
         # one record a batch: what is finished is written at once
         workers = Parallel(n_jobs=min(jobs, len(identifiers)), return_as="generator_unordered", batch_size=1)
-        yield from workers(delayed(_check_one)(identifier, instances, seed) for identifier in identifiers)
+        yield from workers(delayed(_check_one)(identifier, options) for identifier in identifiers)

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from mdplab._typing import Array
+from mdplab.claims.certify import ExactSide, prove
 from mdplab.claims.check import inside
 from mdplab.claims.claim import Claim
 from mdplab.claims.instance_data import fresh
@@ -109,9 +110,7 @@ class Conjecture:
         try:
             with np.errstate(all="ignore"):  # what is not a number is judged below
                 pair = self.sides(instance)
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise ValueError(f"the sides are {type(pair).__name__}, expected a pair (left, right)")
-            left, right = (side if isinstance(side, Side) else _unstated(side) for side in pair)
+            left, right = (side if isinstance(side, Side) else _unstated(side) for side in _pair(pair))
         except Undecided as reason:
             return Outcome("undecided", message=str(reason))
         return _COMPARED[self.kind].compare(left, right, resolution=_ANY_ERROR, floor=self.floor)
@@ -162,17 +161,14 @@ class Conjecture:
         """
         if self.exact is None:
             raise ValueError(f"conjecture {self.name!r} has no exact sides")
-        left, right = (np.asarray(side, dtype=object) for side in self.exact(instance))
-        if left.shape != right.shape:
-            raise ValueError(f"the exact sides have the shapes {left.shape} and {right.shape}")
-        pairs = list(zip(left.ravel(), right.ravel(), strict=True))
-        if self.kind == "equal":
-            broken = [bool(x < y) or bool(x > y) for x, y in pairs]
-            kept = [bool(x == y) for x, y in pairs]
-        else:
-            ordered = pairs if self.kind == "at most" else [(y, x) for x, y in pairs]
-            broken, kept = [bool(x > y) for x, y in ordered], [bool(x <= y) for x, y in ordered]
-        return True if any(broken) else False if all(kept) else None
+        proof = prove(_RELATIONS[self.kind].__name__, *self.exact(instance))
+        return None if proof == "open" else proof == "violated"
+
+
+def _pair(answer: Any) -> tuple[Any, Any]:
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise ValueError(f"the sides are {type(answer).__name__}, expected a pair (left, right)")
+    return answer
 
 
 def _unstated(side: Any) -> Side:
@@ -190,21 +186,18 @@ def _right(instance: Any) -> Side:
     return Side(instance)
 
 
-_COMPARED: dict[str, Equal | AtMost | AtLeast] = {
-    "at most": AtMost(_left, _right),
-    "at least": AtLeast(_left, _right),
-    "equal": Equal(_left, _right),
+_RELATIONS: dict[str, type[Equal | AtMost | AtLeast]] = {
+    "at most": AtMost,
+    "at least": AtLeast,
+    "equal": Equal,
 }
+_COMPARED = {kind: relation(_left, _right) for kind, relation in _RELATIONS.items()}
 
 
 def _kind(relation: Relation) -> Kind:
-    match relation:
-        case AtMost():
-            return "at most"
-        case AtLeast():
-            return "at least"
-        case Equal():
-            return "equal"
+    for kind in get_args(Kind):
+        if isinstance(relation, _RELATIONS[kind]):
+            return kind  # type: ignore[no-any-return]
     raise TypeError(
         f"a {type(relation).__name__} says nothing of a single instance: only AtMost, AtLeast and Equal can be falsified"
     )
@@ -261,6 +254,18 @@ class _PartSides:
         return self.part.relation.left(instance), self.part.relation.right(instance)
 
 
+@dataclass(frozen=True)
+class _ExactSides:
+    """Both exact routes of a part as one function."""
+
+    left: ExactSide
+    right: ExactSide
+
+    def __call__(self, instance: Any) -> tuple[Any, Any]:
+        instance = fresh(instance)
+        return self.left(instance), self.right(instance)
+
+
 def of_part(claim: Claim, part: Part, *, without: str = "") -> Conjecture:
     """A part of a claim as a conjecture about the instances inside its assumptions.
 
@@ -288,7 +293,7 @@ def of_part(claim: Claim, part: Part, *, without: str = "") -> Conjecture:
         _kind(part.relation),
         name=f"{claim.id} {part.name}",
         assumes=partial(_inside, claim, part, without),
-        exact=None if isinstance(part.exact, str) else part.exact,
+        exact=None if isinstance(part.exact, str) else _ExactSides(*part.exact),
         floor=part.floor,
     )
 

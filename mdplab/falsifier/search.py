@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,7 +122,8 @@ class Search:
 
     def _round(self, number: int) -> None:
         size = min(100 << number, _LONGEST_ROUND)
-        for kind, engine in enumerate((LatticeDraw, SeededDraw)):
+        engines: tuple[type[LatticeDraw] | type[SeededDraw], ...] = (LatticeDraw, SeededDraw)
+        for kind, engine in enumerate(engines):
             rng = self._rng(number, kind)
             if self.conjecture.stacked is not None:
                 self._explore_stacked(engine, rng, 8 * size)
@@ -183,9 +184,10 @@ class Search:
         self.tried += count
         self.progress(self)
 
-    def _fail(self, problem: Exception) -> None:
+    def _fail(self, problem: Exception) -> Candidate | None:
         self.failed += 1
         self.failure = self.failure or f"{type(problem).__name__}: {problem}"
+        return None
 
     def _scored(self, instance: Any, tape: Tape | None) -> Candidate | None:
         try:
@@ -219,7 +221,7 @@ class Search:
     # --- stages ----------------------------------------------------------------------------------------------------
 
     def _explore_stacked(
-        self, engine: type[LatticeDraw | SeededDraw], rng: np.random.Generator, size: int
+        self, engine: type[LatticeDraw] | type[SeededDraw], rng: np.random.Generator, size: int
     ) -> None:
         """Score many instances by one call, and look closely at the best."""
         raw, sides = self.conjecture.stacked  # type: ignore[misc]
@@ -315,7 +317,9 @@ class StackDraw(Draw):
         """One number an instance, shape (B,)."""
         return self.log_uniform(low, high)
 
-    def tape_of(self, index: int) -> Iterator[TapeEntry]:
+    def tape_of(self, index: int) -> Tape:
         """The tape of one of the instances."""
-        for entry, shared in zip(self.tape, self._shared, strict=True):
-            yield entry if shared else TapeEntry(entry.kind, entry.parameters, np.asarray(entry.value[index]))
+        return [
+            entry if shared else TapeEntry(entry.kind, entry.parameters, np.asarray(entry.value[index]))
+            for entry, shared in zip(self.tape, self._shared, strict=True)
+        ]

@@ -72,7 +72,7 @@ def _dense(instance: Any) -> Array:
     kernel = instance.transition
     if not isinstance(kernel, np.ndarray):
         kernel = kernel.toarray().reshape(instance.n_states, instance.n_actions, instance.n_states)
-    return kernel
+    return np.asarray(kernel)
 
 
 def _pairs(instance: Any) -> Iterator[tuple[int, int]]:
@@ -222,19 +222,19 @@ def transition_picture(mdp: Any) -> str:
     n = kernel.shape[0]
     labels: dict[tuple[int, int], list[str]] = defaultdict(list)
     for s, a in _pairs(mdp):
-        for t in np.flatnonzero(kernel[s, a]):
+        for t in map(int, np.flatnonzero(kernel[s, a])):
             p = kernel[s, a, t]
-            labels[s, int(t)].append(f"$a_{{{a}}}$" + ("" if p == 1 else f": ${_number_latex(p)}$"))
+            labels[s, t].append(f"$a_{{{a}}}$" + ("" if p == 1 else f": ${_number_latex(p)}$"))
     radius = 0 if n == 1 else max(2.0, 0.8 * n)
     lines = []
     for s in range(n):
         angle = 180 - 360 * s / n
         lines.append(rf"  \node[circle, draw] (s{s}) at ({angle:g}:{radius:g}) {{$s_{{{s}}}$}};")
-    for (s, t), texts in labels.items():
+    for (source, t), texts in labels.items():
         text = ", ".join(texts)
-        away = 180 - 360 * s / n
-        how = f"loop, out={away - 25:g}, in={away + 25:g}, looseness=8" if s == t else "bend left=15"
-        lines.append(rf"  \draw[->] (s{s}) to[{how}] node[auto, font=\scriptsize] {{{text}}} (s{t});")
+        away = 180 - 360 * source / n
+        how = f"loop, out={away - 25:g}, in={away + 25:g}, looseness=8" if source == t else "bend left=15"
+        lines.append(rf"  \draw[->] (s{source}) to[{how}] node[auto, font=\scriptsize] {{{text}}} (s{t});")
     return "\\begin{tikzpicture}\n" + "\n".join(lines) + "\n\\end{tikzpicture}"
 
 

@@ -124,7 +124,7 @@ def _simpler_values(entry: TapeEntry) -> Iterator[Array]:
         for denominator in _DENOMINATORS:
             yield np.round(value * denominator) / denominator
     for place in np.ndindex(value.shape):
-        for number in _simpler_numbers(entry, value[place]):
+        for number in _simpler_numbers(entry, float(value[place])):
             changed = np.array(value)
             changed[place] = number
             yield changed

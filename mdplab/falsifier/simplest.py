@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 
@@ -50,9 +51,9 @@ def complexity(numbers: object) -> float:
 def _cost(x: float) -> float:
     if x == 0:
         return 0.0
-    if not np.isfinite(x):
+    if not math.isfinite(x):
         return 1.0
     simple = fraction_of(x)
     if simple is None:
         return 40.0
-    return 1.0 + 0.25 * (x < 0) + np.log2(abs(simple.numerator)) + 2 * np.log2(simple.denominator)
+    return 1.0 + 0.25 * (x < 0) + math.log2(abs(simple.numerator)) + 2 * math.log2(simple.denominator)
