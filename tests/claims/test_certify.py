@@ -14,6 +14,8 @@ from mdplab.claims import AtMost, Equal, Rate, Side
 from mdplab.claims.certify import prove
 from mdplab.claims.check import check
 
+pytestmark = pytest.mark.usefixtures("empty_registry")
+
 THIRD = Fraction(1, 3)
 
 
@@ -52,7 +54,7 @@ def test_sides_that_cannot_be_compared_are_refused() -> None:
 
 
 def value(shift: Fraction) -> Callable[[Pair], Any]:
-    return lambda pair: exact.rational(pair.a) + shift
+    return lambda pair: exact.rational(pair.a) + exact.rational(shift)
 
 
 def certified_claim(shift: Fraction, *, error: float = 0.0, relation: Any = Equal) -> Any:

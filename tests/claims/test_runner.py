@@ -67,7 +67,13 @@ def test_another_header_computes_anew(change: str, tmp_path: Path, monkeypatch: 
     path = tmp_path / "out.json"
     runner.run(["mean-inequality"], path=path)
     platform = json.loads(path.read_text())["run"]["platform"]
-    header = {"sources": runner.source_hash(), "platform": platform, "instances": None, "seed": 0, "exact": False}
+    header = {
+        "sources": runner.source_hash(),
+        "platform": platform,
+        "instances": None,
+        "seed": 0,
+        "exact": False,
+    }
     made_up = json.loads(path.read_text())["records"][0] | {"verdict": "violated"}
     with runner.Partial(path, header) as partial:
         partial.add(made_up)

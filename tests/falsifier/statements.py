@@ -66,7 +66,9 @@ def value_below_horizon(mdp: MDP) -> tuple[float, float]:
 
 def stacked_values(raw: tuple[Any, Any, Any]) -> tuple[Any, Any]:
     transition, reward, discount = raw
-    return solve_batch(transition, reward, discount).value.max(axis=1), reward.max(axis=(1, 2)) / (1 - discount)
+    return solve_batch(transition, reward, discount).value.max(axis=1), reward.max(axis=(1, 2)) / (
+        1 - discount
+    )
 
 
 def greedy_of_better_estimate(mdp: MDP) -> tuple[float, float]:

@@ -194,7 +194,8 @@ def test_many_instances_at_once_give_the_same_kind_of_answer() -> None:
     assert found.verdict == "not refuted" and found.evaluations >= 3000
     assert found.tightness == pytest.approx(1.0, abs=1e-6)
     false = Conjecture(
-        greedy_of_better_estimate, stacked=(raw_model, lambda raw: (stacked_values(raw)[0], raw[1].max(axis=(1, 2))))
+        greedy_of_better_estimate,
+        stacked=(raw_model, lambda raw: (stacked_values(raw)[0], raw[1].max(axis=(1, 2)))),
     )
     assert falsify(false, small_model, evaluations=2000).verdict == "refuted"
 
