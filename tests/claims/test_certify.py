@@ -7,12 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from toy import Pair, small_claim
 
 from mdplab import exact
 from mdplab.claims import AtMost, Equal, Rate, Side
 from mdplab.claims.certify import prove
 from mdplab.claims.check import check
+from toy import Pair, small_claim
 
 pytestmark = pytest.mark.usefixtures("empty_registry")
 
@@ -95,7 +95,8 @@ def test_a_violation_below_the_floats_is_seen(relation: Any) -> None:
     claim = certified_claim(Fraction(-1, 10**25), relation=relation)
     assert part_of(check(claim, instances=5))["verdict"] == "holds"
     part = part_of(check(claim, instances=5, exact=True))
-    assert part["verdict"] == "violated" and part["certified"] is None
+    assert part["verdict"] == "violated"
+    assert part["certified"] is None
 
 
 def test_a_broken_exact_route_is_an_error() -> None:
@@ -109,7 +110,8 @@ def test_a_broken_exact_route_is_an_error() -> None:
         exact=(lambda pair: 1 / 0, lambda pair: 1),
     )
     record = check(claim, instances=5, exact=True)
-    assert record["verdict"] == "error" and "exact routes: ZeroDivisionError" in record["message"]
+    assert record["verdict"] == "error"
+    assert "exact routes: ZeroDivisionError" in record["message"]
 
 
 def test_a_rate_cannot_have_exact_routes() -> None:

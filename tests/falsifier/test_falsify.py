@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from falsifier.statements import (
+
+from mdplab import falsify
+from mdplab.claims import AtLeast, AtMost, Equal, Rate, Side, Undecided
+from mdplab.falsifier import Conjecture, load
+from statements import (
     Laws,
     exact_too_sharp,
     greedy_of_better_estimate,
@@ -26,19 +30,18 @@ from falsifier.statements import (
     value_below_horizon,
 )
 
-from mdplab import falsify
-from mdplab.claims import AtLeast, AtMost, Equal, Rate, Side, Undecided
-from mdplab.falsifier import Conjecture, load
-
 TESTS = Path(__file__).resolve().parents[1]
 
 
 def test_a_false_statement_is_refuted_by_a_small_counterexample() -> None:
     found = falsify(greedy_of_better_estimate, small_model, evaluations=200)
     assert found.verdict == "refuted"
-    assert found.instance.n_states == 1 and found.instance.n_actions == 1
-    assert found.extremal is not None and found.extremal.left > found.extremal.right
-    assert found.tightness is not None and found.tightness > 1
+    assert found.instance.n_states == 1
+    assert found.instance.n_actions == 1
+    assert found.extremal is not None
+    assert found.extremal.left > found.extremal.right
+    assert found.tightness is not None
+    assert found.tightness > 1
 
 
 def test_a_tight_statement_is_not_refuted_and_its_ratio_found() -> None:
@@ -51,7 +54,8 @@ def test_a_tight_statement_is_not_refuted_and_its_ratio_found() -> None:
 def test_an_extremum_inside_is_reached_by_the_polish() -> None:
     found = falsify(pinsker, two_laws, evaluations=3000)
     assert found.verdict == "not refuted"
-    assert found.tightness is not None and 0.9999 < found.tightness <= 1.0
+    assert found.tightness is not None
+    assert 0.9999 < found.tightness <= 1.0
 
 
 def test_the_same_evaluations_give_the_same_answer() -> None:
@@ -84,7 +88,8 @@ def test_exact_sides_decide() -> None:
     # the same floats are not believed where exact arithmetic contradicts them
     denied = falsify(replace(exact, exact=lambda laws: (0, 1)), two_laws, evaluations=60)
     assert denied.verdict == "not refuted"
-    assert denied.unconfirmed > 0 and "error bounds are too small" in denied.message
+    assert denied.unconfirmed > 0
+    assert "error bounds are too small" in denied.message
 
 
 class Blurred:
@@ -118,7 +123,8 @@ def test_stated_error_bounds_are_respected() -> None:
         return Side(left, 1e-3), Side(right)
 
     found = falsify(narrow, two_laws, evaluations=200)
-    assert found.verdict == "refuted" and "error bounds of both sides" in str(found)
+    assert found.verdict == "refuted"
+    assert "error bounds of both sides" in str(found)
 
 
 def test_a_violation_within_rounding_is_none() -> None:
@@ -184,14 +190,16 @@ def test_failures_are_counted_and_told() -> None:
 def test_witnesses_come_first() -> None:
     witness = Laws(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     found = falsify(too_sharp, two_laws, evaluations=1, witnesses=(witness,))
-    assert found.verdict == "refuted" and found.evaluations == 1
+    assert found.verdict == "refuted"
+    assert found.evaluations == 1
     assert found.instance is witness
 
 
 def test_many_instances_at_once_give_the_same_kind_of_answer() -> None:
     stacked = Conjecture(value_below_horizon, stacked=(raw_model, stacked_values))
     found = falsify(stacked, small_model, evaluations=3000)
-    assert found.verdict == "not refuted" and found.evaluations >= 3000
+    assert found.verdict == "not refuted"
+    assert found.evaluations >= 3000
     assert found.tightness == pytest.approx(1.0, abs=1e-6)
     false = Conjecture(
         greedy_of_better_estimate,
@@ -211,23 +219,27 @@ def test_an_interrupt_gives_the_best_so_far() -> None:
         return pinsker(laws)
 
     found = falsify(sides, two_laws, evaluations=10_000)
-    assert found.interrupted and found.verdict == "not refuted" and found.extremal is not None
+    assert found.interrupted
+    assert found.verdict == "not refuted"
+    assert found.extremal is not None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_ends_a_timed_search() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from falsifier.statements import pinsker, two_laws\n"
+        "from statements import pinsker, two_laws\n"
         "from mdplab import falsify\n"
         "def sides(laws):\n    print('going', flush=True)\n    return pinsker(laws)\n"
         "print('INTERRUPTED', falsify(sides, two_laws, seconds=600).interrupted)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(TESTS)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "going\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == "going\n"
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert "INTERRUPTED True" in output and process.returncode == 0
+    assert "INTERRUPTED True" in output
+    assert process.returncode == 0
 
 
 # --- what survives --------------------------------------------------------------------------------------------------
@@ -245,7 +257,7 @@ def test_a_counterexample_survives_storage_and_another_process(tmp_path: Path) -
     assert Conjecture(too_sharp).check(again.instance).verdict == "violated"
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from falsifier.statements import exact_too_sharp, too_sharp\n"
+        "from statements import exact_too_sharp, too_sharp\n"
         "from mdplab.falsifier import Conjecture, load\n"
         "found = load(sys.argv[2])\n"
         "print(Conjecture(too_sharp, exact=exact_too_sharp).surely_violated(found.instance), found.left, found.right)\n"
@@ -274,7 +286,8 @@ def test_it_is_written_with_simple_fractions() -> None:
     found = falsify(greedy_of_better_estimate, small_model, evaluations=200)
     text, latex = str(found), found.to_latex()
     assert "P(.|0,0) = (1)" in text
-    assert r"\begin{tikzpicture}" in latex and r"P(\cdot\mid s_{0},a_{0})" in latex
+    assert r"\begin{tikzpicture}" in latex
+    assert r"P(\cdot\mid s_{0},a_{0})" in latex
     assert "0000000" not in text + latex  # no decimals
 
 
