@@ -1,7 +1,7 @@
 """The one table of accuracies: where a tolerance comes from, with its reason.
 
 A solver that certifies its answer brings its own bound (``solution.certificate.bound``).  This table holds the rest:
-rounding of closed forms, and the accuracy of routes that certify nothing (cone solvers, finite differences).
+rounding of closed forms, and the accuracy of routes that certify nothing (finite differences).
 """
 
 from __future__ import annotations
@@ -15,19 +15,11 @@ from mdplab._typing import FloatArray
 from mdplab.numerics.linear_system import UNIT_ROUNDOFF
 
 __all__ = [
-    "CONIC_POLICY",
-    "CONIC_VALUE",
     "UNIT_ROUNDOFF",
     "central_difference_error",
     "complex_step_error",
     "rounding",
 ]
-
-CONIC_VALUE = 1e-6
-"""Objective of a cone program by an interior-point method: gap 1e-12 requested, about 5e-9 reached, 1e-6 relied on."""
-
-CONIC_POLICY = 1e-4
-"""Minimiser of a cone program: the square root of the objective's accuracy at unit curvature, with a decade to spare."""
 
 
 def rounding(magnitude: ArrayLike, operations: int = 16) -> FloatArray:

@@ -196,14 +196,16 @@ def limit_high(task: WeightingTask) -> Side:
 
 
 def planned_paths(task: WeightingTask) -> tuple[float, float, float]:
-    """Backward induction: mean optimal value, mean of log 1/p along the likeliest optimal path, error."""
-    plan, law = solvers.backward_induction(task.model), task.model.start_law()
+    """Backward induction over the actions that the behaviour takes: mean value, mean log 1/p of the likeliest, error."""
+    plan, law = solvers.backward_induction(task.taken_model), task.model.start_law()
     following = task.model.transition.argmax(axis=-1)
     surprise = np.zeros(task.model.n_states)
     for h in reversed(range(task.model.horizon)):
         # rewards in another order make ties, up to rounding
-        optimal = plan.q[h] >= plan.q[h].max(axis=-1, keepdims=True) - 1e-12
-        surprise = np.where(optimal, surprise[following] - np.log(task.behaviour[h]), np.inf).min(axis=-1)
+        taken = task.behaviour[h] > 0
+        optimal = plan.q[h] >= plan.value[h][:, None] - 1e-12
+        steps = surprise[following] - np.log(np.where(taken, task.behaviour[h], 1.0))
+        surprise = np.where(optimal, steps, np.inf).min(axis=-1)
     value, rare = float(law @ plan.value[0]), float(law @ surprise)
     return value, rare, plan.certificate.bound + float(rounding(abs(value) + rare, 24))
 

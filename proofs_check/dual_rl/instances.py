@@ -134,6 +134,19 @@ class WeightingTask:
         """Membership of each trajectory in its initial state, shape (N, S)."""
         return np.eye(self.model.n_states)[self.paths.states[:, 0]]
 
+    @cached_property
+    def taken_model(self) -> FiniteHorizonMDP:
+        """The model with the actions alone that the behaviour policy takes with positive probability."""
+        model = self.model
+        return FiniteHorizonMDP(
+            model.transition,
+            model.reward,
+            model.horizon,
+            terminal=model.terminal,
+            initial=model.initial,
+            available=self.behaviour > 0,
+        )
+
     @property
     def deterministic(self) -> bool:
         """Whether every transition has one successor."""

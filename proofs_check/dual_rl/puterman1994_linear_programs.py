@@ -13,9 +13,9 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, Undecided
 from mdplab.claims.tolerances import rounding
-from mdplab.convex import FlowPolytope
+from mdplab.convex import FlowPolytope, ProgramSolution
 from mdplab.instances import two_state_mdp
 from mdplab.models import MDP
 from mdplab.operators import flow_matrix
@@ -55,6 +55,28 @@ def basis_errors(task: PlanningTask, value: FloatArray, mass: FloatArray) -> tup
 # --- the routes -----------------------------------------------------------------------------------------------------
 
 
+def proven_basis(task: PlanningTask, value: FloatArray, mass: FloatArray) -> tuple[float, float]:
+    """The errors of :func:`basis_errors`, if they are proven."""
+    off, drift = basis_errors(task, value, mass)
+    if not np.isfinite(off):
+        raise Undecided("actions tie within rounding: no basis is proven to be the only optimal one")
+    return off, drift
+
+
+def minimiser_error(task: PlanningTask, found: ProgramSolution) -> float:
+    """Error of a minimiser in sup norm, whether or not actions tie.
+
+    Raised by its infeasibility ``e`` over 1 - gamma the point is feasible, so that it lies no farther than that below
+    ``V*``.  Above it by x at a state s it costs ``(1 - gamma) mu_0(s) x``, of which the others give back at most e; that
+    is at most the error of the objective.
+    """
+    mdp = task.mdp
+    size = 2 * np.abs(found.primal).max() + np.abs(mdp.reward).max()
+    infeasible = max(0.0, -float(slack(mdp, found.primal).min())) + float(rounding(size, mdp.n_states + 4))
+    excess = found.certificate.bound + infeasible
+    return float(1.01 * max(infeasible / (1 - mdp.discount), excess / task.start.min()))
+
+
 def least_value(task: PlanningTask) -> Side:
     """Value program: the least start value that no backup improves."""
     found = solvers.value_program(task.mdp)
@@ -70,9 +92,10 @@ def return_and_value(task: PlanningTask) -> Side:
 
 
 def minimiser(task: PlanningTask) -> Side:
-    """Minimiser of the value program, its basis verified."""
+    """Minimiser of the value program, by its verified basis or by its objective."""
     found = solvers.value_program(task.mdp)
-    return Side(found.primal, basis_errors(task, found.primal, found.dual)[0])
+    basis = basis_errors(task, found.primal, found.dual)[0]
+    return Side(found.primal, min(basis, minimiser_error(task, found)))
 
 
 def optimal_value(task: PlanningTask) -> Side:
@@ -86,8 +109,8 @@ def mass_times_flow(task: PlanningTask) -> Side:
     mass = solvers.occupancy_program(task.mdp)
     least = solvers.value_program(task.mdp)
     flow = slack(task.mdp, least.primal) + task.mdp.reward
-    moved = 2 * basis_errors(task, least.primal, least.dual)[0]
-    drift = basis_errors(task, mass.dual, mass.primal)[1]
+    moved = 2 * proven_basis(task, least.primal, least.dual)[0]
+    drift = proven_basis(task, mass.dual, mass.primal)[1]
     size = 2 * np.abs(least.primal).max() + np.abs(task.mdp.reward).max()
     off = moved + rounding(size, task.mdp.n_states + 6)
     return Side(mass.primal * flow, (mass.primal + drift) * off + drift * np.abs(flow))
@@ -96,7 +119,7 @@ def mass_times_flow(task: PlanningTask) -> Side:
 def mass_times_reward(task: PlanningTask) -> Side:
     """Basic optimal occupancy of the occupancy program times R."""
     found = solvers.occupancy_program(task.mdp)
-    drift = basis_errors(task, found.dual, found.primal)[1]
+    drift = proven_basis(task, found.dual, found.primal)[1]
     return Side(found.primal * task.mdp.reward, drift * np.abs(task.mdp.reward) + rounding(1.0, 2))
 
 
@@ -110,6 +133,8 @@ def played(task: PlanningTask) -> Side:
 def optimal_action(task: PlanningTask) -> Side:
     """Policy iteration: the optimal action of each state, proven unique (1 or 0)."""
     found = solvers.policy_iteration(task.mdp)
+    if not np.isfinite(found.policy_error):
+        raise Undecided("actions tie within rounding: the optimal one is not unique")
     return Side(found.policy, found.policy_error)
 
 
@@ -158,7 +183,7 @@ unique = LP.part(
     "the only minimiser of the value program is $V^*$",
     Equal(minimiser, optimal_value),
     resolution=1e-9,
-    reason="residual of the verified basis over 1 - gamma, Bellman residual over 1 - gamma: 1e-9",
+    reason="residual of the verified basis, or else error of the objective over the least start mass; Bellman residual: 1e-9",
 )
 slackness = LP.part(
     "(c)",

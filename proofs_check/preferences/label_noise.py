@@ -193,19 +193,25 @@ class LogLinearTask:
         return theta
 
     def _return_gradient(self, theta: Array) -> Array:
-        """Gradient of the regularised return in the parameters, analytic."""
+        """Gradient of the regularised return in the parameters, analytic.
+
+        Features are measured from those of the likeliest response, which changes no policy: where the policy is nearly
+        deterministic, all terms are then as small as its variance, and do not cancel.
+        """
         log_reference = np.log(self.reference)
-        logs = log_tilt(self.features @ theta, log_reference=log_reference)[None]
+        likeliest = int(np.argmax(self.features @ self.parameters + log_reference))
+        features = self.features - self.features[likeliest]
+        logs = log_tilt(features @ theta, log_reference=log_reference)[None]
         gradient = softmax_policy_gradient(
             np.exp(logs),
-            q=(self.temperature * self.features @ self.parameters)[None],
+            q=(self.temperature * features @ self.parameters)[None],
             state_occupancy=[1.0],
             discount=0.0,
             temperature=self.temperature,
             log_policy=logs,
             log_reference=log_reference[None],
         )
-        return chain_to_features(gradient, self.features[None])
+        return chain_to_features(gradient, features[None])
 
 
 def flipped_label(draw: Draw) -> FlippedLabel:
