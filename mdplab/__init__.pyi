@@ -8,6 +8,8 @@ from . import models as models
 from . import operators as operators
 from . import plotting as plotting
 from . import solvers as solvers
+from . import strategies as strategies
+from . import testing as testing
 from . import wasserstein as wasserstein
 from .falsifier import Conjecture as Conjecture
 from .falsifier import falsify as falsify
