@@ -126,6 +126,11 @@ class MultiObjectiveMDP(StartedModel):
         """Whether the kernel is a CSR matrix."""
         return self.base.is_sparse
 
+    @property
+    def available_rewards(self) -> FloatArray:
+        """The reward signals ``(m, S, A)``, 0 at unavailable pairs."""
+        return self.rewards if self.available is None else np.where(self.available, self.rewards, 0.0)
+
     def objective(self, k: int) -> MDP:
         """The model of one signal.
 

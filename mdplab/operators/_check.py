@@ -65,6 +65,16 @@ def shaped(name: str, x: ArrayLike, shape: tuple[int, ...], letters: str, *, lea
     return array
 
 
+def pairs(
+    name: str, x: ArrayLike, shape: tuple[int, int], available: Array | None, fill: float = 0.0
+) -> Array:
+    """A table ``(S, A)`` that is read at available pairs: entries elsewhere may be anything and become ``fill``."""
+    array = numeric(name, x)
+    if available is not None and array.shape == shape:
+        array = np.where(available, array, fill)
+    return shaped(name, array, shape, "(S, A)")
+
+
 def temperature(value: Any, name: str = "temperature") -> Array:
     """A positive finite temperature, a number or an array."""
     if isinstance(value, float) and 0.0 < value < np.inf:  # the common case, quickly
@@ -175,15 +185,13 @@ def stage_policy(mdp: Any, probabilities: ArrayLike, name: str = "policy") -> Ar
     return array
 
 
-def admitted(name: str, probabilities: Array, available: Array, names: Names) -> None:
-    """Probabilities ``(S, A)`` or ``(H, S, A)`` that are zero on unavailable actions."""
-    wrong = ~available & (probabilities != 0)
+def admitted(name: str, weights: Array, available: Array, names: Names, what: str = "probability") -> None:
+    """Probabilities (or other weights) ``(S, A)`` or ``(H, S, A)`` that are zero on unavailable actions."""
+    wrong = ~available & (weights != 0)
     if wrong.any():
         pair = first(wrong)
         where = names.place(STAGED[-len(pair) :], pair)
-        raise ValueError(
-            f"{name} takes the unavailable pair ({where}) with probability {probabilities[pair]}"
-        )
+        raise ValueError(f"{name} takes the unavailable pair ({where}) with {what} {weights[pair]}")
 
 
 def start_law(mdp: Any, initial: ArrayLike | None) -> Array:

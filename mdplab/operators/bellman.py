@@ -195,7 +195,7 @@ def maximisers(mdp: MDP, q: ArrayLike, tol: float = 0.0) -> BoolArray:
         At least one True a row.
     """
     _check.number("tol", tol, 0.0, np.finfo(float).max)
-    values = _masked(mdp, _real("q", _check.shaped("q", q, (mdp.n_states, mdp.n_actions), "(S, A)")))
+    values = _real("q", _check.pairs("q", q, (mdp.n_states, mdp.n_actions), mdp.available, -np.inf))
     result: BoolArray = values >= values.max(axis=1, keepdims=True) - tol  # -inf is never within a finite tol
     return result
 

@@ -173,7 +173,7 @@ def occupancy_residual(
     mdp : MDP
         The model.
     d : array_like (S, A)
-        Any vector of pairs (of either sign).
+        Any vector of pairs (of either sign), zero at unavailable ones.
     initial : array_like (S,), optional
         Start law; default is the model's.
     normalised : bool, default True
@@ -183,9 +183,16 @@ def occupancy_residual(
     -------
     ndarray (S,)
         Zero exactly when ``d``, if non-negative, is an occupancy.
+
+    Raises
+    ------
+    ValueError
+        If ``d`` has another shape or weight on an unavailable pair, or there is no start law.
     """
     law = _check.start_law(mdp, initial)
     weights = _check.shaped("d", d, (mdp.n_states, mdp.n_actions), "(S, A)")
+    if mdp.available is not None:
+        _check.admitted("d", weights, mdp.available, mdp.names, "weight")
     transition: Any = mdp.transition
     flat = transition if mdp.is_sparse else transition.reshape(-1, mdp.n_states)
     inflow = flat.T @ weights.ravel()
@@ -204,7 +211,7 @@ def policy_of_occupancy(d: ArrayLike, *, default: ArrayLike | None = None) -> Ar
         Non-negative weights of the pairs, of any total (stages ``(H, S, A)`` too).  Negative entries above ``-1e-12``
         times the largest are read as zero: linear programs return them.
     default : array_like (S, A) or (..., S, A), optional
-        Rows for states of weight zero; default is the uniform law on all actions.
+        Rows for states of weight zero; default is the uniform law on all actions, which a mask does not admit.
 
     Returns
     -------

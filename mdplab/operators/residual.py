@@ -155,9 +155,9 @@ def residual_backup(
         If shapes do not match, the temperature is not positive or a state has no admitted action.
     """
     shape = (mdp.n_states, mdp.n_actions)
-    values = _check.shaped("q", q, shape, "(S, A)")
+    values = _check.pairs("q", q, shape, mdp.available)
     reward = _check.shaped("residual_reward", residual_reward, shape, "(S, A)")
-    prior = _check.shaped("log_prior", log_prior, shape, "(S, A)")
+    prior = _check.pairs("log_prior", log_prior, shape, mdp.available, -np.inf)
     v = residual_value(
         values, log_prior=prior, prior_weight=prior_weight, temperature=temperature, available=mdp.available
     )

@@ -128,9 +128,11 @@ def soft_backup(
     .. [1] R. Fox, A. Pakman and N. Tishby, "Taming the noise in reinforcement learning via soft updates", UAI 2016.
     """
     shape = (mdp.n_states, mdp.n_actions)
-    values = _check.shaped("q", q, shape, "(S, A)")
+    values = _check.pairs("q", q, shape, mdp.available)
     reference = (
-        None if log_reference is None else _check.shaped("log_reference", log_reference, shape, "(S, A)")
+        None
+        if log_reference is None
+        else _check.pairs("log_reference", log_reference, shape, mdp.available, -np.inf)
     )
     v = soft_value(values, temperature=temperature, log_reference=reference, available=mdp.available)
     result: Array = mdp.reward + mdp.discount * mdp.expectation(v)

@@ -160,7 +160,7 @@ def best_return(model: MultiObjectiveMDP, weights: FloatArray) -> tuple[float, f
     """
     found = policy_iteration(model.scalarise(weights), tol=1e-12)
     # the scalarised reward was rounded: m products and sums
-    size = float((np.abs(weights)[:, None, None] * np.abs(model.rewards)).sum(axis=0).max())
+    size = float((np.abs(weights)[:, None, None] * np.abs(model.available_rewards)).sum(axis=0).max())
     scalar = 1.01 * (model.n_objectives + 1) * UNIT * size / (1.0 - model.discount)
     error = _start_error(model, found.value, found.certificate.bound) + scalar
     return float(model.initial @ found.value), error, found.policy

@@ -164,7 +164,7 @@ def discounted_arrays(
     if mdp.available is not None and not available.any(axis=1).all():
         where = mdp.names.place(PAIR[:1], [np.argmin(available.any(axis=1))])
         raise ValueError(f"available: {where} has no action")
-    rewards = mdp.reward if reward is None else _check.shaped(name, reward, (states, actions), "(S, A)")
+    rewards = mdp.reward if reward is None else _check.pairs(name, reward, (states, actions), mdp.available)
     if np.iscomplexobj(rewards):
         raise ValueError(f"{name} must be real")
     if not np.isfinite(rewards).all():
@@ -275,14 +275,15 @@ def log_bonus(
     """
     if logs is None or weight == 0:
         return np.where(arrays.available, 0.0, -np.inf)
-    values = _check.shaped(name, logs, arrays.reward.shape, "(S, A)")
+    shape = (arrays.n_states, arrays.n_actions)
+    values = _check.pairs(name, logs, shape, arrays.available, -np.inf)
     if np.iscomplexobj(values):
         raise ValueError(f"{name} must be real")
     if (values == np.inf).any():
         where = arrays.names.place(PAIR, first(values == np.inf))
         raise ValueError(f"{name} is inf at {where}; expected the logarithm of a weight")
     with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
-        bonus = np.where(arrays.available, weight * values, -np.inf)
+        bonus = weight * values
     if (bonus == np.inf).any():
         pair = first(bonus == np.inf)
         raise ValueError(f"{place(name, pair)}{arrays.names.note(PAIR, pair)} times {weight} overflows")

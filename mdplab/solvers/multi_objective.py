@@ -242,7 +242,7 @@ def _check(
     """Largest possible loss over the corners of all cells, and policies that are better there."""
     worst = 0.0
     fresh: list[FloatArray] = []
-    largest = float(np.abs(search.model.rewards).max()) / (1.0 - search.model.discount)
+    largest = float(np.abs(search.model.available_rewards).max()) / (1.0 - search.model.discount)
     for i, cell in enumerate(cells):
         point, error = search.points[i], search.errors[i]
         for corner in cell:

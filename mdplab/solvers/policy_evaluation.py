@@ -292,7 +292,8 @@ def policy_cost(
     logs = np.log(np.where(taken, policy, 1.0))
     reference = nothing
     if log_reference is not None:
-        reference = np.asarray(_check.shaped("log_reference", log_reference, policy.shape, "(S, A)"))
+        shape = (arrays.n_states, arrays.n_actions)
+        reference = np.asarray(_check.pairs("log_reference", log_reference, shape, arrays.available, -np.inf))
         if np.iscomplexobj(reference):
             raise ValueError("log_reference must be real")
         if (reference == np.inf).any():

@@ -144,7 +144,10 @@ def smoothness_constant(
     _check.number("temperature", temperature, 0.0, np.finfo(float).max)
     reward = np.asarray(mdp.reward, dtype=float)
     if temperature > 0 and log_reference is not None:
-        reward = reward + temperature * _check.shaped("log_reference", log_reference, reward.shape, "(S, A)")
+        shape = (mdp.n_states, mdp.n_actions)
+        reward = reward + temperature * _check.pairs(
+            "log_reference", log_reference, shape, mdp.available, -np.inf
+        )
     admitted = reward > -np.inf
     if mdp.available is not None:
         admitted &= mdp.available
@@ -294,10 +297,11 @@ def _first(available: Any, logits: ArrayLike | None) -> FloatArray:
     raw = _check.numeric("initial_logits", logits)
     if raw.shape == shape[1:] and len(shape) == 3:
         raw = np.broadcast_to(raw, shape)
+    if raw.shape == shape:
+        raw = np.where(available, raw, -np.inf)
     raw = _check.shaped("initial_logits", raw, shape, "(S, A)" if len(shape) == 2 else "(H, S, A)")
     if np.iscomplexobj(raw) or (raw == np.inf).any():
         raise ValueError("initial_logits must be real, finite or -inf")
-    first = np.where(available, raw, -np.inf)
-    if not (first > -np.inf).any(axis=-1).all():
+    if not (raw > -np.inf).any(axis=-1).all():
         raise ValueError("initial_logits exclude every available action of some state")
-    return np.asarray(first, dtype=float)
+    return np.asarray(raw, dtype=float)

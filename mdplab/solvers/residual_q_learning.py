@@ -88,10 +88,10 @@ def residual_q_learning(
     bonus = log_bonus(arrays, log_prior, prior_weight, "log_prior")
     q = np.zeros(arrays.reward.shape)
     if initial_q is not None:
-        first = _check.shaped("initial_q", initial_q, q.shape, "(S, A)")
-        if np.iscomplexobj(first) or not np.isfinite(first[arrays.available]).all():
+        first = _check.pairs("initial_q", initial_q, (mdp.n_states, mdp.n_actions), mdp.available)
+        if np.iscomplexobj(first) or not np.isfinite(first).all():
             raise ValueError("initial_q must be real, and finite on available pairs")
-        q[arrays.available] = first[arrays.available]
+        q[:] = first
     # The sweeps start from a value; that of the first action values, bonus (mask included) already added.
     start: FloatArray = log_sum_exp(q + bonus, temperature=temperature)
     iterates = [q.copy()] if keep_iterates else []
