@@ -23,6 +23,7 @@ from mdplab.claims.instance_data import fresh, instance_data
 from mdplab.claims.part import Control, Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
 from mdplab.claims.relations import Equal, Outcome, Undecided
+from mdplab.claims.writing import text_problems
 from mdplab.instances.draw import Rejected, SeededDraw
 
 __all__ = ["as_expected", "check", "draw_instance", "inside", "run_control"]
@@ -346,7 +347,7 @@ def _check_claim(claim: Claim, instances: int | None, seed: int, exact: bool) ->
     for part, tally in parts:
         if _ORDER[tally.verdict] > _ORDER[verdict]:
             verdict, message = tally.verdict, f"part {part.name}, {tally.message}"
-    problems = claim.problems()
+    problems = claim.problems() + text_problems(claim)
     if problems:
         verdict, message = "error", "; ".join(problems)
     result = _record(claim, verdict, message, parts, seed)
@@ -455,7 +456,7 @@ def _check_reading(reading: Reading) -> dict[str, Any]:
                 reasons.append(_reproduced(reading.specified, reading.measure(outcome), outcome.error))
         except Exception as problem:
             reasons.append(f"{label}: {_text(problem)}")
-    reasons = [reason for reason in reasons if reason]
+    reasons = [reason for reason in reasons if reason] + text_problems(reading)
     result = _record(
         reading, "error" if reasons else "refuted", "; ".join(reasons), [(reading.part, tally)], 0
     )
