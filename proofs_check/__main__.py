@@ -17,15 +17,11 @@ from mdplab.claims import registry
 from mdplab.claims.check import as_expected
 from mdplab.claims.claim import Record
 from mdplab.claims.part import Part, Reading, describe
-from mdplab.claims.runner import OutputError, check_output, run, write_json
+from mdplab.claims.runner import OutputError, check_output, run
+from proofs_check.console import FAILED, INTERRUPTED, OK, USAGE, UsageError, natural, positive, select, table
+from proofs_check.searching import add_searches
 
 __all__ = ["main"]
-
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-class UsageError(Exception):
-    """The command line asks for something that does not exist."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,27 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return number
-
-
-def _natural(text: str) -> int:
-    number = _whole(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text}")
-    return number
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="proofs-check",
@@ -108,41 +83,17 @@ def _parser() -> argparse.ArgumentParser:
     go.add_argument("ids", nargs="*", metavar="ID", help="records to check (default: all)")
     go.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
     go.add_argument(
-        "--instances", type=_positive, help="random instances of each part (default: the claim's own)"
+        "--instances", type=positive, help="random instances of each part (default: the claim's own)"
     )
-    go.add_argument("--seed", type=_natural, default=0, help="seed of the random instances (default: 0)")
+    go.add_argument("--seed", type=natural, default=0, help="seed of the random instances (default: 0)")
     go.add_argument(
         "--exact", action="store_true", help="check in exact arithmetic too, and certify (extra 'exact')"
     )
-    go.add_argument("--jobs", type=_positive, default=1, help="worker processes")
+    go.add_argument("--jobs", type=positive, default=1, help="worker processes")
     go.add_argument(
         "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
     )
-    hunt = command(
-        "falsify", _falsify, "Search the parts of records for counterexamples; exit 1 if a claim is refuted."
-    )
-    hunt.add_argument("ids", nargs="*", metavar="ID", help="records to search (default: all)")
-    hunt.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
-    hunt.add_argument(
-        "--evaluations", type=_positive, help="instances of each part (default: the seconds decide)"
-    )
-    hunt.add_argument("--seconds", type=_positive, default=60, help="seconds for each part (default: 60)")
-    hunt.add_argument("--seed", type=_natural, default=0, help="seed of the search (default: 0)")
-    hunt.add_argument("--jobs", type=_positive, default=1, help="worker processes")
-    hunt.add_argument("--json", type=Path, metavar="FILE", help="write the results")
-    hunt.add_argument(
-        "--keep", action="store_true", help="keep tighter instances beside the claims, for every later run"
-    )
-    drop = command(
-        "ablate", _ablate, "Drop each assumption of a claim in turn and search for counterexamples."
-    )
-    drop.add_argument("id", help="id of a claim")
-    drop.add_argument(
-        "--evaluations", type=_positive, help="instances of each part (default: the seconds decide)"
-    )
-    drop.add_argument("--seconds", type=_positive, default=20, help="seconds for each part (default: 20)")
-    drop.add_argument("--seed", type=_natural, default=0, help="seed of the search (default: 0)")
-    drop.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    add_searches(command)
     page = command("report", _report, "Write the HTML report of a run.")
     page.add_argument(
         "--from", dest="source", type=Path, default=Path("results/verdicts.json"), metavar="FILE"
@@ -158,42 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _select(ids: Sequence[str], families: Sequence[str]) -> list[str]:
-    """Ids and families are united; nothing named means all."""
-    everything = registry.records()
-    if not everything:
-        raise UsageError("no claims are registered")
-    known = sorted({record.family for record in everything.values()})
-    for family in families:
-        if family not in known:
-            raise UsageError(f"no family {family!r}; there are {', '.join(known)}")
-    for identifier in ids:
-        registry.find(identifier)
-    if not ids and not families:
-        return list(everything)
-    return [i for i, record in everything.items() if i in ids or record.family in families]
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column keeps its width, text folds, nothing is cut."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(
-            column, overflow="fold", min_width=min(24, max((len(row[number]) for row in rows), default=1))
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    # away from a terminal nothing is folded: the table is as wide as its rows
-    (console if console.is_terminal else Console(width=200)).print(table)
-
-
 def _list(options: argparse.Namespace) -> int:
-    chosen = [registry.find(identifier) for identifier in _select([], options.family)]
+    chosen = [registry.find(identifier) for identifier in select([], options.family)]
     if options.json:
         found = [
             {"id": r.id, "family": r.family, "title": r.title, "papers": list(r.papers), "expect": r.expect}
@@ -201,7 +118,7 @@ def _list(options: argparse.Namespace) -> int:
         ]
         print(json.dumps(found, indent=1))
     else:
-        _table(
+        table(
             f"{len(chosen)} records", ["id", "family", "expect"], [[r.id, r.family, r.expect] for r in chosen]
         )
     return OK
@@ -245,7 +162,7 @@ def _part_lines(part: Part) -> list[str]:
 def _run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    chosen = _select(options.ids, options.family)
+    chosen = select(options.ids, options.family)
     if options.exact and find_spec("flint") is None:
         raise UsageError("--exact needs python-flint: install mdplab with its extra 'exact'")
     with tqdm(total=len(chosen), unit="record", file=sys.stderr, dynamic_ncols=True) as bar:
@@ -268,7 +185,7 @@ def _run(options: argparse.Namespace) -> int:
             ),
         )
     records = content["records"]
-    _table(
+    table(
         "Verdicts",
         ["id", "verdict", "certified", "tight", "known", "controls", "time"],
         [_summary(r) for r in records],
@@ -282,85 +199,6 @@ def _run(options: argparse.Namespace) -> int:
         + (f"; {len(surprises)} not as expected" if surprises else "; all as expected")
     )
     return FAILED if surprises else OK
-
-
-def _falsify(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from proofs_check.falsification import keep, parts_to_search, search_parts
-
-    chosen = [registry.find(identifier) for identifier in _select(options.ids, options.family)]
-    if options.json is not None:
-        check_output(options.json)
-    count = sum(len(parts_to_search(record)) for record in chosen)
-    if not count:
-        raise UsageError("no part of these records speaks of single instances")
-    with tqdm(total=count, unit="part", file=sys.stderr, dynamic_ncols=True) as bar:
-
-        def tell(result: dict[str, Any]) -> None:
-            bar.set_postfix_str(f"{result['id']} {result['part']}")
-            bar.update()
-
-        results = search_parts(
-            chosen,
-            jobs=options.jobs,
-            on_result=tell,
-            evaluations=options.evaluations,
-            seconds=options.seconds,
-            seed=options.seed,
-        )
-    for result in results if count <= 4 else [r for r in results if r["verdict"] != "not refuted"]:
-        print(result["text"], end="\n\n")
-    _table(
-        f"Searched with seed {options.seed}",
-        ["id", "part", "verdict", "tightest", "specified", "evaluations", "per second"],
-        [
-            [
-                result["id"],
-                result["part"],
-                result["verdict"],
-                "-" if result["tightness"] is None else f"{result['tightness']:.6f}",
-                result["specified_tightness"] or "-",
-                str(result["evaluations"]),
-                f"{result['evaluations'] / max(result['seconds'], 1e-3):.0f}",
-            ]
-            for result in results
-        ],
-    )
-    if options.json is not None:
-        write_json({"command": options.arguments, "results": results}, options.json)
-    if options.keep:
-        for path in keep(results):
-            print(f"kept in {path}")
-    surprises = [
-        r for r in results if (r["verdict"] == "refuted") != (registry.find(r["id"]).expect == "refuted")
-    ]
-    for result in surprises:
-        print(f"NOT AS EXPECTED  {result['id']} {result['part']}: {result['verdict']}")
-    return FAILED if surprises else OK
-
-
-def _ablate(options: argparse.Namespace) -> int:
-    from proofs_check.ablation import ablate
-
-    if options.json is not None:
-        check_output(options.json)
-    limits = {"evaluations": options.evaluations, "seconds": options.seconds, "seed": options.seed}
-    try:
-        rows = ablate(options.id, **limits)
-    except TypeError as problem:
-        raise UsageError(str(problem)) from None
-    for row in rows:
-        if row["counterexample"]:
-            print(f"Without {row['assumption']} ({row['text']}):\n{row['counterexample']}\n")
-    _table(
-        f"{options.id} without each of its assumptions",
-        ["assumption", "answer", "part", "how", "evaluations"],
-        [[r["assumption"], r["answer"], r["part"] or "-", r["how"], str(r["evaluations"])] for r in rows],
-    )
-    if options.json is not None:
-        write_json({"command": options.arguments, "results": rows}, options.json)
-    return OK
 
 
 def _summary(record: dict[str, Any]) -> list[str]:
@@ -509,7 +347,7 @@ def _diff(options: argparse.Namespace) -> int:
     if not changes:
         print("no differences")
         return OK
-    _table(f"{len(changes)} differences", ["id", "what", "before", "after"], changes)
+    table(f"{len(changes)} differences", ["id", "what", "before", "after"], changes)
     return FAILED
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from mdplab.claims import registry
 from mdplab.claims.check import run_control
 from mdplab.claims.claim import DEFINITIONAL, Assumption, Claim
+from mdplab.claims.searches import searches
 from mdplab.falsifier import falsify, of_part
 from mdplab.instances.stored import encode
-from proofs_check.falsification import parts_to_search
+from proofs_check.falsification import parts_to_search, write_searches
 
-__all__ = ["ablate", "ablate_assumption"]
+__all__ = ["ablate", "ablate_assumption", "keep_ablations"]
 
 
 def ablate(identifier: str, **limits: Any) -> list[dict[str, Any]]:
@@ -61,7 +63,7 @@ def ablate_assumption(claim: Claim, assumption: Assumption, **limits: Any) -> di
     """
     row: dict[str, Any] = {"id": claim.id, "assumption": assumption.name, "text": assumption.text}
     row |= {
-        "declared": assumption.carried_by,
+        "seed": limits.get("seed", 0),
         "part": None,
         "how": "",
         "instance": None,
@@ -109,3 +111,23 @@ def ablate_assumption(claim: Claim, assumption: Assumption, **limits: Any) -> di
         }
     how = "" if closest is None else f"tightest ratio {closest[0]:.6f} in part {closest[1]}"
     return row | {"answer": "harmless as far as searched", "how": how, "evaluations": evaluations}
+
+
+def keep_ablations(claim: Claim, rows: list[dict[str, Any]]) -> list[Path]:
+    """Keep what happens without each assumption beside the claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    rows : list of dict
+        Of :func:`ablate`.
+
+    Returns
+    -------
+    list of Path
+        The files that were written.
+    """
+    names = ("answer", "part", "how", "evaluations", "seed", "instance")
+    kept = {row["assumption"]: {name: row[name] for name in names} for row in rows}
+    return write_searches(claim, searches(claim) | {"assumptions": kept})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mdplab.claims import registry
 from mdplab.claims.claim import Claim, Record
-from mdplab.claims.extremal import extremal_file, extremal_instance, extremal_records
 from mdplab.claims.part import Part, Reading
 from mdplab.claims.relations import AtLeast, AtMost, Equal
+from mdplab.claims.runner import write_json
+from mdplab.claims.searches import extremal_instance, searches, searches_file
 from mdplab.falsifier import falsify, of_part
 from mdplab.instances.stored import encode, encode_tape
 
-__all__ = ["keep", "parts_to_search", "search_part", "search_parts"]
+__all__ = ["keep", "parts_to_search", "search_part", "search_parts", "write_searches"]
 
 
 def parts_to_search(record: Record) -> list[Part]:
@@ -134,20 +134,37 @@ def keep(results: Sequence[dict[str, Any]]) -> list[Path]:
         record = registry.find(identifier)
         if not isinstance(record, Claim):
             continue
-        parts = extremal_records(record)
-        before = json.dumps(parts)
+        kept = searches(record)
+        parts = dict(kept["parts"])
         for result in results:
-            tighter = result["tightness"] is not None and result["tightness"] > parts.get(
-                result["part"], {}
-            ).get("tightness", -float("inf"))
+            best = parts.get(result["part"], {}).get("tightness", -float("inf"))
+            tighter = result["tightness"] is not None and result["tightness"] > best
             if result["id"] == identifier and result["verdict"] == "not refuted" and tighter:
                 names = ("tightness", "evaluations", "seed", "instance", "tape")
                 parts[result["part"]] = {name: result[name] for name in names}
-        if json.dumps(parts) != before:
-            place = extremal_file(record)
-            if place is None:
-                continue
-            place.parent.mkdir(exist_ok=True)
-            place.write_text(json.dumps({"parts": parts}, allow_nan=False) + "\n", encoding="utf-8")
-            written.append(place)
+        if parts != kept["parts"]:
+            written += write_searches(record, kept | {"parts": parts})
     return written
+
+
+def write_searches(claim: Claim, content: dict[str, Any]) -> list[Path]:
+    """Write what is kept of the searches of a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    content : dict
+        In the form of :func:`mdplab.claims.searches.searches`.
+
+    Returns
+    -------
+    list of Path
+        The file; empty for a claim that is declared in no package.
+    """
+    place = searches_file(claim)
+    if place is None:
+        return []
+    place.parent.mkdir(exist_ok=True)
+    write_json(content, place)
+    return [place]

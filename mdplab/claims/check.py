@@ -18,11 +18,11 @@ import numpy as np
 
 from mdplab.claims.certify import CLOSE, prove
 from mdplab.claims.claim import Claim, Record
-from mdplab.claims.extremal import extremal_instance
 from mdplab.claims.instance_data import fresh, instance_data
 from mdplab.claims.part import Control, Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
 from mdplab.claims.relations import Equal, Outcome, Undecided
+from mdplab.claims.searches import extremal_instance, searches
 from mdplab.claims.writing import text_problems
 from mdplab.instances.draw import Rejected, SeededDraw
 
@@ -312,6 +312,19 @@ def _part_record(part: Part, tally: _Tally) -> dict[str, Any]:
     }
 
 
+def _searched(record: Record, part: Part) -> dict[str, Any]:
+    """How the kept search of a part was made."""
+    kept = None if isinstance(record, Reading) else searches(record)["parts"].get(part.name)
+    return {"searched": kept and {key: kept[key] for key in ("tightness", "evaluations", "seed")}}
+
+
+def _ablations(claim: Claim) -> list[dict[str, Any]]:
+    """What is kept of the assumptions that were dropped in turn."""
+    keys = ("answer", "part", "how", "evaluations", "seed")
+    kept = searches(claim)["assumptions"]
+    return [{"assumption": name} | {key: row[key] for key in keys} for name, row in kept.items()]
+
+
 def _record(
     record: Record, verdict: str, message: str, parts: list[tuple[Part, _Tally]], seed: int
 ) -> dict[str, Any]:
@@ -332,7 +345,8 @@ def _record(
         "expect": record.expect,
         "verdict": verdict,
         "message": message,
-        "parts": [_part_record(part, tally) for part, tally in parts],
+        "parts": [_part_record(part, tally) | _searched(record, part) for part, tally in parts],
+        "ablations": [] if isinstance(record, Reading) else _ablations(record),
         "known_values": [],
         "known_values_passed": 0,
         "known_values_total": 0,

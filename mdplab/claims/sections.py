@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +135,7 @@ def section(
         "source": _sentence(markdown_line(text.source)) if text is not None and text.source else "",
         "theorem": markdown_line(text.theorem) if text is not None and text.theorem else "",
         "statement": markdown(text.statement) if text is not None else "",
-        "assumptions": _assumptions(text, controls, record["expect"]) if text is not None else [],
+        "assumptions": _assumptions(text, record) if text is not None else [],
         "parts": [_part(part, text, record["expect"]) for part in record["parts"]],
         "worst": _worst(record.get("worst_instance")),
         "figure": _figure(text.figure_svg, used) if text is not None and text.figure_svg else None,
@@ -163,18 +163,29 @@ def _sentence(text: Markup) -> Markup:
     return Markup(text[:1].upper() + text[1:]) if text[:1].isalpha() else text
 
 
-def _assumptions(text: ClaimText, controls: Iterable[Mapping[str, Any]], expect: str) -> list[dict[str, Any]]:
+def _assumptions(text: ClaimText, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Assumptions with what carries them; those of a false reading are met by its counterexamples, and carry nothing."""
-    names = {control["name"] for control in controls}
+    names = {control["name"] for control in record["controls"]}
+    dropped = {row["assumption"]: _ablation(row) for row in record.get("ablations", [])}
     return [
         {
             "name": name,
             "text": markdown_line(words),
             "control": carried in names,
-            "carried": "" if expect == "refuted" else carried,
+            "carried": "" if record["expect"] == "refuted" else carried,
+            "ablation": dropped.get(name, ""),
         }
         for name, words, carried in text.assumptions
     ]
+
+
+def _ablation(row: Mapping[str, Any]) -> str:
+    """What a search found without the assumption; empty where that says no more than the declaration."""
+    if not row["evaluations"]:
+        return ""
+    found = "a counterexample was found" if row["how"] == "counterexample" else row["answer"]
+    where = f" in part {row['part']}" if row["part"] else f" ({row['how']})" if row["how"] else ""
+    return f"Searched without it ({row['evaluations']} instances): {found}{where}."
 
 
 def _part(part: Mapping[str, Any], text: ClaimText | None, expect: str) -> dict[str, Any]:
@@ -208,6 +219,8 @@ def _part(part: Mapping[str, Any], text: ClaimText | None, expect: str) -> dict[
         "measure": measure,
         "value": part.get(key),
         "tightness": part.get("tightness"),
+        "specified_tightness": part.get("specified_tightness"),
+        "searched": part.get("searched"),
         "error": error,
         "reason": markdown_line(str(reason)),
         "certified": _certified(part),
