@@ -5,6 +5,17 @@ Imported eagerly, so that ``solvers.policy_iteration`` is the function and not i
 
 from __future__ import annotations
 
+from mdplab.solvers import (  # noqa: F401 (they register their kinds)
+    verify_batch,
+    verify_games,
+    verify_laws,
+    verify_linear,
+    verify_occupancies,
+    verify_policies,
+    verify_preferences,
+    verify_programs,
+    verify_regression,
+)
 from mdplab.solvers.average_reward import average_reward
 from mdplab.solvers.average_reward_program import AverageProgramSolution, average_reward_program
 from mdplab.solvers.backward_induction import HorizonSolution, backward_induction, evaluate_stages_array
@@ -55,7 +66,6 @@ from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.value_iteration import value_iteration
 from mdplab.solvers.verify import Verification, verify
 from mdplab.solvers.verify_criteria import limit_gain
-from mdplab.solvers.verify_policies import CHECKED_PATHS as _CHECKED_PATHS  # noqa: F401 (registers its kinds)
 
 __all__ = [
     "AverageProgramSolution",

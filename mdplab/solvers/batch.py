@@ -9,7 +9,7 @@ bounds are per model.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class BatchSolution(Solution):
         Backups done.
     temperature : float
         0 for hard control.
+    bonus : ndarray (B, S, A) or None
+        ``temperature * log_reference``, added to the action values of soft control; ``-inf`` excludes an action.
+    cost : ndarray (B, S, A) or None
+        ``temperature * log(policy / reference)`` of the policies that were evaluated.
     """
 
     value: FloatArray
@@ -71,6 +75,8 @@ class BatchSolution(Solution):
     suboptimality: FloatArray
     model_steps: Any
     temperature: float
+    bonus: FloatArray | None = field(repr=False)
+    cost: FloatArray | None = field(repr=False)
 
     def _layout(self) -> Layout:
         bounds = {"value": self.value, "lower": self.lower, "upper": self.upper}
@@ -170,7 +176,7 @@ def solve_batch(
             numbers,
         )
     _check_rows(kernels, numbers)
-    return _collected(kind, value, q, rows, numbers, temperature, tol)
+    return _collected(kind, value, q, rows, extra, numbers, temperature, tol)
 
 
 def _collected(
@@ -178,6 +184,7 @@ def _collected(
     value: FloatArray,
     q: FloatArray,
     policy: FloatArray,
+    extra: FloatArray,
     numbers: FloatArray,
     temperature: float,
     tol: float,
@@ -215,6 +222,8 @@ def _collected(
         else numbers[:, small.LOSS].copy(),
         model_steps=steps,
         temperature=float(temperature),
+        bonus=extra if kind == small.SOFT else None,
+        cost=extra if kind == small.EVALUATION else None,
     )
 
 
@@ -270,7 +279,7 @@ def solve_small_model(mdp: MDP, tol: float, method: str = "", rule: str = "") ->
         log_policy_error=error,
         temperature=0.0,
         bonus=None,
-        reward=mdp.reward,
+        reward=mdp.reward if mdp.available is None else np.where(mdp.available, mdp.reward, 0.0),
         names=mdp.names,
         method=method,
         rule=rule,

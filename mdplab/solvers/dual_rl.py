@@ -86,7 +86,7 @@ class DualSolution(Solution):
     normalised_return : float
         ``<feasible_occupancy, R>``.
     residual : ndarray, shape (S, A)
-        ``R - BV``; ``-inf`` where an infinite ``V`` closes a pair, NaN at unavailable pairs.
+        ``R - BV``; ``-inf`` where a pair leaves or leads to an infinite ``V``, NaN at unavailable pairs.
     lower, upper : float
         Proven bounds on the optimal value.
     value_error : float
@@ -215,7 +215,7 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
     part = solve(inner, columns, data[chosen], problem, max_steps)
     value = np.zeros(flow.shape[0])
     value[columns] = part.value
-    objective, rounding, inner_residual = inner.dual_bound(value, data[chosen], row, strength)
+    objective, rounding, _ = inner.dual_bound(value, data[chosen], row, strength)
     objective, rounding = objective - constant, rounding + 4.0 * _EPS * constant
 
     occupancy, feasible = np.zeros(data.size), np.zeros(data.size)
@@ -228,8 +228,6 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
     attained = bool(reached.all())
     dead = np.bincount(open_pairs.state, minlength=flow.shape[0]) == 0
     limit = row.name == "kl" or bool(dead.any())
-    residual = np.full(data.size, -np.inf)
-    residual[chosen] = inner_residual
     if not attained and limit:
         # V may be as large as we please where no mass arrives (KL never gets enough), as small where none may arrive
         value[~reached] = np.inf
@@ -238,7 +236,9 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
         # large enough for all residuals there to be at most -2 strength
         size = float(np.abs(value).max()) + float(np.abs(flow.reward).max()) + 2.0 * strength
         value[~reached] = 2.0 * size / (1.0 - flow.discount)
-        residual = flow.reward - flow.matrix @ value
+    finite = np.isfinite(value)
+    residual = flow.reward - flow.matrix @ np.where(finite, value, 0.0)
+    residual[np.abs(flow.matrix) @ ~finite > 0.0] = -np.inf
     known = bool(np.isfinite([objective, rounding, lower]).all())
     error = max(upper - objective, objective - lower, 0.0) if known else np.inf
     if not known:  # discounts so near one that rounding leaves no bound

@@ -100,6 +100,7 @@ def value_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> ProgramS
         names=mdp.names,
         primal=task.in_model_units(value),
         dual=table,
+        infeasibility=float(task.unit * found.infeasibility),
         multipliers={"occupancy": table, "slack": task.flow.table(task.in_model_units(slack), fill=np.nan)},
     )
 
@@ -155,6 +156,7 @@ def occupancy_program(mdp: MDP, *, tol: float = 1e-8, tie: float = 1e-9) -> Prog
         names=mdp.names,
         primal=flow.table(task.weight * program.primal),
         dual=value,
+        infeasibility=task.weight * found.infeasibility,
         multipliers={"value": value, "slack": flow.table(task.in_model_units(slack), fill=np.nan)},
     )
 

@@ -19,14 +19,11 @@ Where ``longdouble`` is no wider than ``double`` the checks allow for double rou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
-import scipy.sparse.linalg
-from scipy import sparse
 
 from mdplab._typing import Array, FloatArray
 from mdplab.models.tabular import MDP
@@ -34,12 +31,19 @@ from mdplab.solution import Solution, Status
 from mdplab.solvers.control import ControlSolution
 from mdplab.solvers.policy_evaluation import EvaluationSolution
 from mdplab.solvers.verify_algebra import EPS, WIDE
+from mdplab.solvers.verify_bellman import (
+    Operator,
+    _evaluation,
+    _fixed_point,
+    _lookahead,
+    _optimality,
+    _room,
+)
 
 __all__ = ["Check", "Verification", "verify"]
 
 _WIDE = WIDE
 _EPS = EPS
-_NEWTON = 60
 
 
 @dataclass(frozen=True)
@@ -129,36 +133,9 @@ def _need(model: Any, kind: type, solution: object) -> None:
         )
 
 
-def _lookahead(mdp: MDP, reward: FloatArray, v: Array) -> Array:
-    """``R + discount * P v`` in extended precision; a sparse kernel stays sparse, a dense one is taken by states."""
-    transition: Any = mdp.transition
-    if mdp.is_sparse:
-        products = transition.data.astype(_WIDE) * v[transition.indices]
-        sums = np.concatenate(([_WIDE(0)], np.cumsum(products)))
-        expected = (sums[transition.indptr[1:]] - sums[transition.indptr[:-1]]).reshape(reward.shape)
-    else:
-        expected = np.array([(transition[s].astype(_WIDE) * v).sum(axis=1) for s in range(mdp.n_states)])
-    result: Array = reward.astype(_WIDE) + _WIDE(mdp.discount) * expected
-    return result
-
-
-def _aggregate(q: Array, bonus: FloatArray | None, temperature: float, available: Array | None) -> Array:
-    """Maximum over available actions, or weighted log-sum-exp."""
-    if bonus is None:
-        values = q if available is None else np.where(available, q, -np.inf)
-        return np.asarray(values.max(axis=-1))
-    y = q + bonus.astype(_WIDE)
-    top = y.max(axis=-1, keepdims=True)
-    total = np.exp((y - top) / _WIDE(temperature)).sum(axis=-1)
-    return np.asarray(top[..., 0] + _WIDE(temperature) * np.log(total))
-
-
-def _room(mdp: Any, *magnitudes: Any) -> float:
-    """Rounding of one recomputed backup: operations of a row (the prefix sums of CSR run over all) times magnitude."""
-    transition: Any = mdp.transition
-    count = transition.nnz if not isinstance(transition, np.ndarray) else transition.shape[-1]
-    largest = max(float(np.abs(m[np.isfinite(m)]).max(initial=0.0)) for m in map(np.asarray, magnitudes))
-    return float(4 * _EPS * (count + 4 * mdp.n_actions + 64) * largest)
+def _reward(mdp: MDP) -> FloatArray:
+    """The model's reward, 0 at unavailable pairs: what stands there must not make room for errors."""
+    return mdp.reward if mdp.available is None else np.where(mdp.available, mdp.reward, 0.0)
 
 
 _ENDS = (Status.CONVERGED, Status.PRECISION_LIMIT, Status.MAX_STEPS, Status.INTERRUPTED)
@@ -189,7 +166,7 @@ def _distance(first: Array, second: Array) -> float:
         return float(np.where(first == second, 0, np.abs(first - second)).max())
 
 
-def _input_checks(solution: ControlSolution, mdp: MDP) -> list[Check]:
+def _input_checks(solution: Any, mdp: MDP) -> list[Check]:
     """The problem that was solved is that of the model."""
     admitted = np.ones(mdp.reward.shape, dtype=bool) if mdp.available is None else mdp.available
     checks = [_status_check(solution)]
@@ -251,67 +228,6 @@ def _policy_checks(policy: FloatArray, log_policy: FloatArray) -> list[Check]:
     ]
 
 
-def _plain_solve(mdp: MDP, policy: FloatArray, right: FloatArray) -> FloatArray:
-    """``(I - discount * P_policy)^{-1} right`` in double precision."""
-    transition: Any = mdp.transition
-    if not mdp.is_sparse:
-        kernel = np.einsum("sa,sat->st", policy, transition)
-        system = (np.eye(mdp.n_states) - mdp.discount * kernel).astype(float)
-        return np.asarray(np.linalg.solve(system, right))
-    pairs: Any = sparse.csr_array(transition.multiply(policy.reshape(-1, 1)))
-    owner = np.repeat(np.arange(mdp.n_states), mdp.n_actions)
-    pool: Any = sparse.csr_array((np.ones(owner.size), (owner, np.arange(owner.size))))
-    matrix: Any = sparse.eye_array(mdp.n_states)
-    matrix = matrix - mdp.discount * (pool @ pairs)
-    return np.asarray(scipy.sparse.linalg.spsolve(sparse.csc_array(matrix), right), dtype=float)
-
-
-Operator = Callable[[Array], tuple[Array, FloatArray]]
-"""Backup of a value in extended precision, and the policy that it averages with."""
-
-
-def _fixed_point(
-    mdp: MDP, operator: Operator, start: FloatArray, deviation: float = 0.0
-) -> tuple[Array, float]:
-    """Fixed point by Newton's method in extended precision, with its proven error but for the rounding of backups."""
-    x = np.asarray(start, dtype=_WIDE)
-    best, size = x, np.inf
-    for _ in range(_NEWTON):
-        backup, policy = operator(x)
-        residual = backup - x
-        found = float(np.abs(residual).max())
-        if found >= 0.5 * size:
-            break
-        best, size = x, found
-        x = x + _plain_solve(mdp, policy, residual.astype(float))
-    return best, size / (1.0 - mdp.discount * (1.0 + mdp.row_deviation + deviation))
-
-
-def _optimality(mdp: MDP, reward: FloatArray, bonus: FloatArray | None, temperature: float) -> Operator:
-    """Hard or soft optimality backup of the problem that was solved."""
-
-    def operator(v: Array) -> tuple[Array, FloatArray]:
-        q = _lookahead(mdp, reward, v)
-        backup = _aggregate(q, bonus, temperature, mdp.available)
-        if bonus is not None:
-            return backup, np.exp((q + bonus - backup[:, np.newaxis]) / temperature).astype(float)
-        values = q if mdp.available is None else np.where(mdp.available, q, -np.inf)
-        return backup, np.eye(mdp.n_actions)[values.argmax(axis=1)]
-
-    return operator
-
-
-def _evaluation(mdp: MDP, reward: FloatArray, policy: Array, cost: Array) -> Operator:
-    """Evaluation backup of a policy whose actions cost something."""
-    rows = policy.astype(float)
-
-    def operator(v: Array) -> tuple[Array, FloatArray]:
-        entries = np.where(policy > 0, _lookahead(mdp, reward, v) - cost, 0)
-        return np.asarray((policy * entries).sum(axis=1)), rows
-
-    return operator
-
-
 @_verify.register
 def _(solution: ControlSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
@@ -320,6 +236,14 @@ def _(solution: ControlSolution, model: Any) -> Verification:
 
 
 def _control_checks(solution: ControlSolution, model: MDP) -> list[Check]:
+    """All that a control solution claims."""
+    checks, exact, error = _optimum_checks(solution, model)
+    checks += _softmax_checks(solution, exact, solution.bonus, model.available, error)
+    return checks + _policy_checks(solution.policy, solution.log_policy)
+
+
+def _optimum_checks(solution: Any, model: MDP) -> tuple[list[Check], Array, float]:
+    """What stacks of models claim as well; the exact action values, and their error."""
     operator = _optimality(model, solution.reward, solution.bonus, solution.temperature)
     optimum, error = _fixed_point(model, operator, solution.value)
     # Bonuses that leave no weight to an action do not round what matters.
@@ -338,11 +262,9 @@ def _control_checks(solution: ControlSolution, model: MDP) -> list[Check]:
     checks += _value_checks(solution, optimum, error, operator, room)
     exact = _lookahead(model, solution.reward, optimum)
     checks.append(_q_check(solution.q, exact, model.available, solution.q_error + error + room))
-    checks += _softmax_checks(solution, exact, solution.bonus, model.available, error + room)
-    checks += _policy_checks(solution.policy, solution.log_policy)
     allowed = solution.suboptimality + error + own_error
     checks.append(Check("policy loses at most suboptimality", float((optimum - own).max()), allowed))
-    return checks
+    return checks, exact, error + room
 
 
 @_verify.register
@@ -353,18 +275,17 @@ def _(solution: EvaluationSolution, model: Any) -> Verification:
     return Verification("linear solve refined in extended precision", tuple(checks))
 
 
-def _evaluation_checks(solution: EvaluationSolution, model: MDP) -> list[Check]:
+def _evaluation_checks(solution: Any, model: MDP) -> list[Check]:
     policy, cost = solution.policy.astype(_WIDE), solution.cost.astype(_WIDE)
     deviation = float(np.abs(policy.sum(axis=1) - 1).max())
-    operator = _evaluation(model, model.reward, policy, cost)
+    reward = _reward(model)
+    operator = _evaluation(model, reward, policy, cost)
     value, error = _fixed_point(model, operator, solution.value, deviation)
     # The cost is a double: its logarithm was rounded.
-    room = _room(model, value, model.reward, solution.cost) + _cost_rounding(
-        solution.cost, solution.temperature
-    )
+    room = _room(model, value, reward, solution.cost) + _cost_rounding(solution.cost, solution.temperature)
     error += 2 * room / (1.0 - model.discount * (1.0 + deviation))
     checks = [_status_check(solution), *_value_checks(solution, value, error, operator, room)]
-    exact = _lookahead(model, model.reward, value)
+    exact = _lookahead(model, reward, value)
     checks.append(_q_check(solution.q, exact, model.available, solution.q_error + error + room))
     if model.available is not None:
         taken = float(solution.policy[~model.available].max(initial=0.0))
@@ -380,7 +301,7 @@ def _cost_rounding(cost: FloatArray, temperature: float) -> float:
 
 
 def _value_checks(
-    solution: ControlSolution | EvaluationSolution,
+    solution: Any,
     exact: Array,
     error: float,
     operator: Operator,

@@ -14,10 +14,11 @@ import numpy as np
 
 from mdplab._typing import Array
 
-__all__ = ["EPS", "WIDE", "solve_wide"]
+__all__ = ["DOUBLE", "EPS", "WIDE", "solve_wide"]
 
 WIDE = np.longdouble
 EPS = float(np.finfo(WIDE).eps)
+DOUBLE = float(np.finfo(float).eps)
 _REFINEMENTS = 20
 
 

@@ -28,7 +28,7 @@ from mdplab.solvers.gain_bounds import AverageSolution
 from mdplab.solvers.multi_objective import FrontSolution
 from mdplab.solvers.total_reward import TotalRewardSolution
 from mdplab.solvers.value_iteration import value_iteration
-from mdplab.solvers.verify import Check, Verification, _need, _verify
+from mdplab.solvers.verify import Check, Verification, _need, _reward, _verify
 
 __all__ = ["limit_gain"]
 
@@ -103,7 +103,7 @@ def limit_gain(kernel: Any, reward: FloatArray) -> FloatArray:
 @_verify.register
 def _(solution: AverageSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
-    scale = float(np.abs(model.reward).max()) + 1e-300
+    scale = float(np.abs(_reward(model)).max()) + 1e-300
     program = average_reward_program(model)
     apart = float(np.maximum(program.lower - solution.upper, solution.lower - program.upper).max())
     own = limit_gain(*induced(model, solution.policy))

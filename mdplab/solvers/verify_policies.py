@@ -26,25 +26,28 @@ from mdplab.solvers.verify import (
     _WIDE,
     Check,
     Verification,
-    _aggregate,
     _cost_rounding,
-    _evaluation,
-    _fixed_point,
-    _lookahead,
     _need,
     _need_shape,
-    _plain_solve,
     _policy_checks,
     _q_check,
-    _room,
+    _reward,
     _softmax_checks,
     _status_check,
     _verify,
 )
+from mdplab.solvers.verify_bellman import (
+    _aggregate,
+    _evaluation,
+    _fixed_point,
+    _lookahead,
+    _plain_solve,
+    _room,
+)
 
-__all__ = ["CHECKED_PATHS"]
+__all__ = ["KINDS"]
 
-CHECKED_PATHS = (
+KINDS = (
     HorizonSolution,
     MirrorDescentSolution,
     PolicyGradientSolution,
@@ -168,6 +171,7 @@ def _(solution: MirrorDescentSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
     _need_shape(solution, solution.q.shape[1:], model.reward.shape)
     admitted = np.ones(model.reward.shape, dtype=bool) if model.available is None else model.available
+    reward = _reward(model)
     checks = [_status_check(solution), _within_bound(solution.value_errors, solution)]
     checks += _mask_checks(admitted, policy=solution.policies, bonus=solution.bonus)
     for t, (logs, claimed) in enumerate(zip(solution.log_policies, solution.values, strict=True)):
@@ -175,14 +179,14 @@ def _(solution: MirrorDescentSolution, model: Any) -> Verification:
         taken = policy > 0
         cost = solution.temperature * np.where(taken, logs, 0.0) - np.where(taken, solution.bonus, 0.0)
         deviation = float(np.abs(policy.sum(axis=1) - 1).max())
-        operator = _evaluation(model, model.reward, policy.astype(_WIDE), cost.astype(_WIDE))
+        operator = _evaluation(model, reward, policy.astype(_WIDE), cost.astype(_WIDE))
         value, error = _fixed_point(model, operator, claimed, deviation)
         # The logarithms of the rounded policy are off by a few units from those recorded.
-        room = _room(model, value, model.reward, cost) + 4 * _cost_rounding(cost, solution.temperature)
+        room = _room(model, value, reward, cost) + 4 * _cost_rounding(cost, solution.temperature)
         error += 2 * room / (1.0 - model.discount * (1.0 + deviation))
         allowed = float(solution.value_errors[t]) + error
         checks.append(Check(f"value of the policy at t = {t}", float(np.abs(claimed - value).max()), allowed))
-        off = np.where(admitted, solution.q[t] - _lookahead(model, model.reward, value), 0)
+        off = np.where(admitted, solution.q[t] - _lookahead(model, reward, value), 0)
         spans = np.where(admitted, off, -np.inf).max(axis=1) - np.where(admitted, off, np.inf).min(axis=1)
         span = float(solution.q_span_errors[t])
         level = model.discount * (1.0 + model.row_deviation) * float(solution.value_errors[t])
@@ -317,11 +321,12 @@ def _discounted_gradient(
     logs = np.where(taken, np.log(np.where(taken, policy, 1)), 0)
     bonus = np.where(taken, solution.bonus, 0.0)
     cost = _WIDE(solution.temperature) * logs - bonus.astype(_WIDE)
-    operator = _evaluation(mdp, mdp.reward, policy, cost)
+    reward = _reward(mdp)
+    operator = _evaluation(mdp, reward, policy, cost)
     value, error = _fixed_point(mdp, operator, claimed)
-    room = _room(mdp, value, mdp.reward, cost.astype(float)) + 1.2e-16 * float(np.abs(bonus).max())
+    room = _room(mdp, value, reward, cost.astype(float)) + 1.2e-16 * float(np.abs(bonus).max())
     error += 2 * room / (1.0 - mdp.discount)
-    entries = np.where(taken, _lookahead(mdp, mdp.reward, value) - cost, 0)
+    entries = np.where(taken, _lookahead(mdp, reward, value) - cost, 0)
     advantage = np.where(taken, entries - (policy * entries).sum(axis=1, keepdims=True), 0)
     # d V / d theta_sa solves (I - discount P_pi) x = e_s pi A: sources of single states, then weights of the start.
     rows = policy.astype(float)
