@@ -17,34 +17,8 @@ from mdplab.solvers import policy_iteration, solve, value_program, verify
 from mdplab.solvers.control import ControlSolution
 from tests import naive
 from tests.small_models import as_sparse
-from tests.solver_models import model
-
-DISCOUNTS = (0.0, 0.9, 0.999, 0.999999)
-
-
-def large(seed: int) -> MDP:
-    """Up to 50 states: dense or CSR, masked, absorbing and unreachable states, tied actions, by the seed."""
-    rng = np.random.default_rng([seed, 23])
-    states, actions = int(rng.integers(1, 51)), int(rng.integers(1, 6))
-    kernel = np.zeros((states, actions, states))
-    for s, a in itertools.product(range(states), range(actions)):
-        successors = rng.choice(states, int(rng.integers(1, min(states, 6) + 1)), replace=False)
-        kernel[s, a, successors] = rng.dirichlet(np.ones(successors.size))
-    if seed % 3 == 1:
-        kernel[0] = np.eye(states)[0]  # absorbing
-    if seed % 3 == 2 and states > 1:
-        kernel[..., 0] += kernel[..., -1]  # the last state cannot be reached
-        kernel[..., -1] = 0.0
-    reward = rng.normal(size=(states, actions))
-    if seed % 4 == 0 and actions > 1:
-        kernel[:, 1], reward[:, 1] = kernel[:, 0], reward[:, 0]
-    kernel /= kernel.sum(axis=-1, keepdims=True)
-    available = None
-    if seed % 5 == 0:
-        available = rng.random((states, actions)) < 0.6
-        available[:, 0] = True
-    mdp = MDP(kernel, reward, DISCOUNTS[seed % 4], available=available)
-    return as_sparse(mdp) if (seed // 4) % 2 else mdp
+from tests.solver_models import NEAR_ONE as DISCOUNTS
+from tests.solver_models import large, model
 
 
 def check(mdp: MDP, found: ControlSolution, tol: float) -> None:
