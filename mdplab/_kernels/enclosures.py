@@ -15,6 +15,9 @@ from mdplab._kernels._jit import kernel
 UNIT = 2.0**-53
 """Largest relative error of one rounded operation of doubles."""
 
+HEADROOM = 2.0**1000
+"""Values up to here leave room for sums and products of errors."""
+
 SAFETY = 1.01
 """Covers products of first-order rounding terms."""
 

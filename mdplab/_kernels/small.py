@@ -23,6 +23,7 @@ from mdplab._kernels._jit import kernel
 from mdplab._kernels.small_steps import (
     backup_small,
     centred,
+    near_extremes_small,
     newton_small,
     policy_sweeps_small,
     row_statistics_small,
@@ -31,7 +32,7 @@ from mdplab._kernels.small_steps import (
 HARD, SOFT, EVALUATION = 0, 1, 2
 
 BOUND, ROUNDING, STEPS, FAULT, BACKWARD, Q_ERROR, LOSS, UNIQUE, RESIDUAL = range(9)
-"""Columns of ``numbers``; FAULT is 0, or 1 + the row of the kernel that is no law."""
+"""Columns of ``numbers``; FAULT is 0, 1 + the row of the kernel that is no law, or -1 where values may overflow."""
 
 COLUMNS = 9
 
@@ -59,6 +60,8 @@ def _rounding(
         return lookahead
     states, choices = q.shape
     if kind == 1:
+        if lookahead + formulas.UNIT * (2 * largest_extra + largest_q) > 0.005 * temperature:
+            largest_q, largest_extra = near_extremes_small(q, extra, lookahead, temperature)
         return float(
             formulas.soft_error(lookahead, largest_q, largest_extra, largest_b, temperature, choices, 1)
         )
@@ -124,6 +127,9 @@ def solve_small(
                 largest_extra = max(largest_extra, abs(extra[s, a]))
             if reward[s, a] > -np.inf:
                 size = max(size, abs(reward[s, a]))
+    if size > formulas.HEADROOM * (1.0 - discount):
+        numbers[FAULT] = -1
+        return
     record = np.inf
     stalled = 0
     steps = 0

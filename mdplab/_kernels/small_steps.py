@@ -113,6 +113,29 @@ def backup_small(
 
 
 @kernel
+def near_extremes_small(q: Any, extra: Any, lookahead: float, temperature: float) -> Any:
+    """Largest |q| and |extra| of the entries whose weight is not proven to be below exp(-100) of the row's largest."""
+    states, choices = q.shape
+    largest_q = 0.0
+    largest_extra = 0.0
+    for s in range(states):
+        best = -np.inf
+        for a in range(choices):
+            if extra[s, a] > -np.inf:
+                y = q[s, a] + extra[s, a]
+                entry = lookahead + (formulas.UNIT * abs(extra[s, a]) + formulas.UNIT * abs(y))
+                best = max(best, y - formulas.SAFETY * entry)
+        for a in range(choices):
+            if extra[s, a] > -np.inf:
+                y = q[s, a] + extra[s, a]
+                entry = lookahead + (formulas.UNIT * abs(extra[s, a]) + formulas.UNIT * abs(y))
+                if y + formulas.SAFETY * entry >= best - 100 * temperature:
+                    largest_q = max(largest_q, abs(q[s, a]))
+                    largest_extra = max(largest_extra, abs(extra[s, a]))
+    return largest_q, largest_extra
+
+
+@kernel
 def centred(source: Any, w: Any) -> None:
     low = np.inf
     high = -np.inf

@@ -124,7 +124,8 @@ def solve_batch(
     Raises
     ------
     ValueError
-        If an argument is out of range, has another shape, or a row is no law; the message names model and pair.
+        If an argument is out of range, has another shape, a row is no law, or rewards are so large that values overflow;
+        the message names model and pair.
     """
     check_controls(tol, 1)
     if not (math.isfinite(temperature) and temperature >= 0):
@@ -175,7 +176,7 @@ def solve_batch(
             rows,
             numbers,
         )
-    _check_rows(kernels, numbers)
+    _check_faults(kernels, gain, rates, numbers)
     return _collected(kind, value, q, rows, extra, numbers, temperature, tol)
 
 
@@ -361,20 +362,30 @@ def _logs(log_reference: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
 def _bonus(
     log_reference: ArrayLike | None, temperature: float, shape: tuple[int, ...], mask: BoolArray | None
 ) -> FloatArray:
-    bonus = np.zeros(shape) if log_reference is None else temperature * _logs(log_reference, shape)
+    with np.errstate(over="ignore"):  # a product beyond the doubles is a weight of zero
+        bonus = np.zeros(shape) if log_reference is None else temperature * _logs(log_reference, shape)
     if mask is not None:
         bonus = np.where(mask, bonus, -np.inf)
+    if (bonus == np.inf).any():
+        raise ValueError(f"log_reference[{_place(bonus == np.inf)}] times {temperature} overflows")
     empty = np.asarray(~(bonus > -np.inf).any(axis=2))
     if empty.any():
         raise ValueError(f"log_reference: model {_place(empty).replace(', ', ', state ')} gives no weight")
     return bonus
 
 
-def _check_rows(kernels: FloatArray, numbers: FloatArray) -> None:
+def _check_faults(kernels: FloatArray, gain: FloatArray, rates: FloatArray, numbers: FloatArray) -> None:
     faults = numbers[:, small.FAULT]
     if not faults.any():
         return
     b = int(np.argmax(faults != 0))
+    if faults[b] < 0:
+        size = np.where(np.isfinite(gain[b]), np.abs(gain[b]), 0.0)
+        s, a = (int(i) for i in np.unravel_index(int(size.argmax()), size.shape))
+        raise ValueError(
+            f"reward[{b}, {s}, {a}] is {float(gain[b, s, a])!r}: at discount {rates[b]} values would overflow; rescale the "
+            "reward"
+        )
     s, a = divmod(int(faults[b]) - 1, kernels.shape[2])
     row = kernels[b, s, a]
     what = f"sums to {row.sum()!r}" if (row >= 0).all() else "has an entry that is no probability"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
+from mdplab._kernels.enclosures import HEADROOM
 from mdplab._typing import Array, BoolArray, FloatArray
 from mdplab.models._kernel import PAIR
 from mdplab.models._validate import first, place
@@ -38,9 +39,6 @@ __all__ = [
 ]
 
 UNIT = UNIT_ROUNDOFF
-
-HEADROOM = 2.0**1000
-"""Values up to here leave room for sums and products of errors."""
 
 Callback = Callable[[int, FloatArray, FloatArray], Any]
 """``callback(steps so far, lower, upper)``; a true answer ends the run with the bounds reached."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mdplab._kernels import small
+from mdplab._kernels import small, small_steps
 from tests import naive
 from tests.small_models import random_policy
 from tests.solver_models import model
@@ -116,3 +116,22 @@ def test_one_and_stack_agree(form: Any) -> None:
     for b in range(2):
         np.testing.assert_array_equal(stacked[0][b], value)
         np.testing.assert_array_equal(stacked[2][b], policy)
+
+
+@FORMS
+@pytest.mark.parametrize("seed", range(20))
+def test_entries_far_below_the_largest_do_not_count(form: Any, seed: int) -> None:
+    """Against the rule in NumPy: within 100 temperatures of the row's largest, errors of both included."""
+    rng = np.random.default_rng([seed, 7])
+    q, extra = rng.normal(size=(3, 4)), -(10.0 ** rng.uniform(-2, 25, (3, 4)))
+    extra[:, 1], extra[0, 0] = 0.0, -np.inf
+    extra[2] -= 1e17  # a row where all are huge: what is near counts
+    lookahead, temperature = 1e-12, 0.5
+    inside = extra > -np.inf
+    y = q + extra
+    error = lookahead + 2.0**-53 * (np.abs(extra) + np.abs(y))
+    with np.errstate(invalid="ignore"):  # -inf - inf at what is excluded
+        lowest = np.where(inside, y - 1.01 * error, -np.inf).max(axis=1, keepdims=True)
+        near = inside & (y + 1.01 * error >= lowest - 100 * temperature)
+    found = form(small_steps.near_extremes_small)(q, extra, lookahead, temperature)
+    assert found == pytest.approx((np.abs(q[near]).max(), np.abs(extra[near]).max()), rel=1e-15)

@@ -9,7 +9,7 @@ import pytest
 
 from mdplab.models import MDP
 from mdplab.solution import Status
-from mdplab.solvers import policy_evaluation, policy_iteration, soft_policy_iteration, solve_batch
+from mdplab.solvers import policy_evaluation, policy_iteration, soft_policy_iteration, solve, solve_batch
 from tests import naive
 
 
@@ -155,3 +155,57 @@ def test_bad_input_is_named(change: dict, message: str) -> None:
     arguments = {"transition": np.full((2, 2, 2, 2), 0.5), "reward": np.zeros((2, 2)), "discount": 0.9}
     with pytest.raises(ValueError, match=message):
         solve_batch(**(arguments | change))
+
+
+@pytest.mark.parametrize("weight", [-1e12, -1e15, -1e30, -1e200, -1e308, float(np.finfo(float).min)])
+def test_huge_negative_log_weights_exclude_as_in_large_models(weight: float) -> None:
+    kernel = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3], [0.1, 0.9]]])
+    reward, logs = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[0, weight], [0, 0]])
+    for temperature in (0.5, 3.0):
+        found = solve_batch(
+            kernel[np.newaxis], reward, 0.95, temperature=temperature, log_reference=logs, tol=1e-10
+        )
+        single = soft_policy_iteration(
+            MDP(kernel, reward, 0.95), temperature=temperature, log_reference=logs, tol=1e-10
+        )
+        assert found.status is single.status is Status.CONVERGED
+        np.testing.assert_allclose(found.value[0], single.value, atol=2e-10, rtol=0)
+        assert found.suboptimality[0] < 1e-9
+        assert found.policy[0, 0].tolist() == [1.0, 0.0]
+
+
+def test_huge_positive_log_weights_keep_an_honest_bound() -> None:
+    """The rounding of what dominates is not left out: weights of 1e15 cost their units."""
+    kernel, logs = np.full((1, 1, 2, 1), 1.0), np.array([[1e15, 1e15 + 1]])
+    found = solve_batch(kernel, np.array([[0.3, 0.0]]), 0.5, temperature=1.0, log_reference=logs)
+    single = soft_policy_iteration(MDP(kernel[0], [[0.3, 0.0]], 0.5), temperature=1.0, log_reference=logs)
+    assert found.status is single.status is Status.PRECISION_LIMIT
+    assert found.bound[0] > 0.05
+    assert found.bound[0] == pytest.approx(single.certificate.bound, rel=0.5)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("size", [1e302, -1e308])
+def test_rewards_whose_values_overflow_are_refused_as_in_large_models(
+    temperature: float, size: float
+) -> None:
+    kernel = np.full((2, 2, 1, 2), 0.5)
+    reward = np.array([[[0.0], [1.0]], [[1.0], [size]]])
+    place = rf"is {size!r}: at discount 0.9 values would overflow".replace("+", r"\+")
+    with pytest.raises(ValueError, match=rf"reward\[1, 1, 0\] {place}"):
+        solve_batch(kernel, reward, 0.9, temperature=temperature)
+    with pytest.raises(ValueError, match=rf"reward\[1, 0\] {place}"):
+        solve(MDP(kernel[1], reward[1], 0.9))
+    with pytest.raises(ValueError, match=rf"reward\[1, 1, 0\] {place}"):
+        solve_batch(kernel, reward, 0.9, policy=np.ones((2, 2, 1)))
+    mask = np.array([[[True, True]] * 2, [[True, True], [True, False]]])
+    wide, gain = np.repeat(kernel, 2, axis=2), np.dstack([np.zeros((2, 2)), reward[..., 0]])
+    unread = solve_batch(wide, gain, 0.9, temperature=temperature, available=mask)
+    assert unread.bound.max() < 1e-8
+
+
+def test_log_weights_that_overflow_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"log_reference\[0, 0, 1\] times 10.0 overflows"):
+        solve_batch(
+            np.ones((1, 1, 2, 1)), np.zeros((1, 1, 2)), 0.5, temperature=10.0, log_reference=[[0.0, 1e308]]
+        )
