@@ -36,6 +36,9 @@ from mdplab.solution import Certificate, Layout, Solution, Status
 
 __all__ = ["SmoothMinimum", "minimise_smooth"]
 
+# Where a Hessian is tiny (far out on a logistic loss), a step has any size that a float has; halved so often, it is zero.
+_MOST_HALVINGS = 1100
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SmoothMinimum(Solution):
@@ -198,7 +201,7 @@ def _line_search(
     # what the objective cannot resolve is left to the gradient
     floor = 8.0 * np.finfo(np.float64).eps * max(1.0, abs(value)) * np.sqrt(x.size)
     size = 1.0
-    for _ in range(120):
+    for _ in range(_MOST_HALVINGS):
         trial = x + size * step
         if np.array_equal(trial, x):
             return None

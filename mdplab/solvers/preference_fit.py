@@ -288,7 +288,8 @@ def _fit(
     gauge = _gauge(loss, component, tabular)
     none = np.full(size, np.nan)
     attained = True
-    if tabular and (effective >= 0.0).all():
+    decided = tabular and bool((effective >= 0.0).all())  # by the graph of wins
+    if decided:
         strong = _classes(effective > 0.0, directed=True)
         if np.unique(strong).size > np.unique(component).size:
             # pairs between strong components cost nothing in the limit
@@ -309,8 +310,8 @@ def _fit(
         status = Status.NOT_ATTAINED
         bound = np.inf
     elif not np.isfinite(bound):
-        # no minimiser is proven to exist; parameters of this size are running away
-        runaway = float(np.abs(loss.margin(theta)).max(initial=0.0)) > 30.0
+        # where nothing proves that a minimiser exists, parameters of this size are running away
+        runaway = not decided and float(np.abs(loss.margin(theta)).max(initial=0.0)) > 30.0
         status = Status.NOT_ATTAINED if runaway else Status.UNCERTIFIED
         theta = none if runaway else theta
     elif bound > tol:

@@ -64,18 +64,23 @@ LOOP = LawPair(RewardProcess([[1.0]], [[0.0]], 0.5), (FiniteLaw.dirac(0.0),), (F
 # --- routes: quantiles, and distribution functions ------------------------------------------------------------------
 
 
+def root_error(error: float, root: float) -> float:
+    """Error of a root whose square errs by ``error``: that over the root, and at most its own root."""
+    return min(error / max(root, 1e-300), float(np.sqrt(error)))
+
+
 def quantile_distances(laws: Laws, others: Laws, order: float, *, relative: float = 0.0) -> Side:
     """Distance of each state by the merged quantile grid; atoms and masses are off by ``relative`` at most."""
     values, errors = [], []
     for p, q in zip(laws, others, strict=True):
         value, error = wasserstein_with_error(p, q, order)
         reach = float(np.abs(np.concatenate((p.atoms, q.atoms))).max())
-        # masses off by m move w_1 by 4 m reach and w_2^2 by 16 m reach^2, hence w_2 by that over w_2
-        masses = (
-            0.0
-            if order == np.inf
-            else relative * reach * (4 if order == 1 else 16 * reach / max(value, 1e-300))
-        )
+        # masses off by m move w_1 by 4 m reach and w_2^2 by 16 m reach^2
+        masses = {
+            1: 4 * relative * reach,
+            2: root_error(16 * relative * reach**2, value),
+            np.inf: 0.0,
+        }[order]
         values.append(value)
         errors.append(error + 2 * relative * reach + masses)
     return Side(np.array(values), np.array(errors))
@@ -163,8 +168,9 @@ def cdf_error(case: LawPair, value: float, order: float) -> float:
     """Rounding of :func:`cdf_distance`: of integrals over the range of the atoms (order 2: of the square)."""
     reach = max(float(np.abs(law.atoms).max()) for law in (*case.laws, *case.others))
     reach += float(np.abs(case.process.reward).max())
-    size = reach**2 / max(value, 1e-300) if order == 2 else reach
-    return float(rounding(size, 100)) + 4 * float(case.process.row_deviation) * size
+    size = reach**2 if order == 2 else reach
+    error = float(rounding(size, 100)) + 4 * float(case.process.row_deviation) * size
+    return root_error(error, value) if order == 2 else error
 
 
 # --- the fixed point of a process that ends -------------------------------------------------------------------------

@@ -88,6 +88,26 @@ def test_population_rewards_are_recovered_within_the_bound(flip: float) -> None:
         assert error <= fit.certificate.bound + slack
 
 
+@pytest.mark.parametrize("flip", [0.0, 0.05, 0.225, 0.4])
+def test_a_reference_far_from_the_labels_is_no_obstacle(flip: float) -> None:
+    """The first Newton step goes where the curvature underflows; the minimiser is ref exp(r / beta) all the same."""
+    for reward, reference, beta in (([-3.0, 2.0], [0.01, 0.99], 2.0), ([2.5, -1.0], [0.99, 0.01], 1.32)):
+        logs = np.log(reference) + np.array(reward) / beta
+        fit = direct_preference_fit(
+            population(np.array(reward), flip), reference, temperature=beta, flip=flip
+        )
+        assert fit.status is Status.CONVERGED
+        np.testing.assert_allclose(fit.policy, np.exp(logs) / np.exp(logs).sum(), rtol=0, atol=1e-12)
+
+
+def test_a_minimiser_that_exists_is_never_called_not_attained() -> None:
+    """Where everybody wins against somebody at least once, only steps are missing."""
+    fit = direct_preference_fit(
+        population(np.array([-3.0, 2.0])), [1e-9, 1.0 - 1e-9], temperature=2.0, max_steps=1
+    )
+    assert fit.status in (Status.UNCERTIFIED, Status.MAX_STEPS)
+
+
 @pytest.mark.parametrize("max_steps", [1, 2, 3])
 def test_the_bound_covers_an_unfinished_run(max_steps: int) -> None:
     rng = np.random.default_rng(max_steps)
