@@ -181,6 +181,16 @@ def test_any_family_is_a_strategy() -> None:
         find(from_family(pair, high=0), lambda x: True, settings=SEARCH)
 
 
+@QUICK
+@given(st.data())
+def test_a_family_may_draw_from_data(data: st.DataObject) -> None:
+    draw = strategies.HypothesisDraw(data.draw)
+    a, b = draw.integer(2, 4), draw.weights((2, 3))
+    assert 2 <= a <= 4
+    assert b.sum(axis=1) == pytest.approx(np.ones(2))
+    assert [entry.kind for entry in draw.tape] == ["integers", "weights"]
+
+
 TYPES = [getattr(sys.modules[package], name) for package, kinds in KINDS.items() for name in kinds]
 
 

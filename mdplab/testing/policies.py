@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -131,8 +129,8 @@ def assert_value_of_policy(
         If the exact value is not known within ``tol``.
     """
     found = table(mdp, "value", value, per_action=False)
-    options: dict[str, Any] = {"temperature": temperature, "log_reference": log_reference}
-    exact = solvers.policy_evaluation(mdp, normalised(mdp, policy), **options)
+    rows = normalised(mdp, policy)
+    exact = solvers.policy_evaluation(mdp, rows, temperature=temperature, log_reference=log_reference)
     assert_close(
         mdp,
         "value",
@@ -178,8 +176,8 @@ def assert_q_of_policy(
         If the exact action values are not known within ``tol``.
     """
     found = table(mdp, "q", q, per_action=True)
-    options: dict[str, Any] = {"temperature": temperature, "log_reference": log_reference}
-    exact = solvers.policy_evaluation(mdp, normalised(mdp, policy), **options)
+    rows = normalised(mdp, policy)
+    exact = solvers.policy_evaluation(mdp, rows, temperature=temperature, log_reference=log_reference)
     assert_close(
         mdp,
         "q",

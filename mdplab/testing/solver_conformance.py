@@ -22,7 +22,7 @@ __all__ = ["check_solver", "hard_models"]
 
 
 def hard_models() -> dict[str, MDP]:
-    """Small models on which solvers have been seen to fail.
+    """Small models that are hard on solvers.
 
     Returns
     -------
