@@ -10,7 +10,6 @@ from __future__ import annotations
 from mdplab.instances.bandits import bandits, contextual_bandits
 from mdplab.instances.chains import dirichlet_chain, markov_chains
 from mdplab.instances.couples import (
-    horizon_mdp_with_policies,
     mdp_with_perturbation,
     mdp_with_policies,
     mdp_with_policy,
@@ -114,7 +113,6 @@ __all__ = [
     "gambler",
     "garnet",
     "gridworld",
-    "horizon_mdp_with_policies",
     "horizon_mdps",
     "inventory",
     "inventory_horizon",

@@ -6,19 +6,18 @@ Each function draws the model by a family that is given, ``functools.partial(mdp
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.instances.draw import Draw
-from mdplab.instances.finite_horizon import horizon_mdps
 from mdplab.instances.kernels import KERNEL_KINDS, KernelKind, random_kernel
 from mdplab.instances.policies import POLICY_KINDS, PolicyKind, random_policy
 from mdplab.instances.tabular import mdps
 from mdplab.models import MDP, FiniteHorizonMDP
 
 __all__ = [
-    "horizon_mdp_with_policies",
     "mdp_with_perturbation",
     "mdp_with_policies",
     "mdp_with_policy",
@@ -29,9 +28,9 @@ __all__ = [
 def mdp_with_policy(
     draw: Draw,
     *,
-    model: Callable[[Draw], MDP] = mdps,
+    model: Callable[[Draw], MDP | FiniteHorizonMDP] = mdps,
     kind: PolicyKind | tuple[PolicyKind, ...] = POLICY_KINDS,
-) -> tuple[MDP, FloatArray]:
+) -> tuple[Any, FloatArray]:
     """Draw an MDP and a policy of it.
 
     Parameters
@@ -39,15 +38,15 @@ def mdp_with_policy(
     draw : Draw
         The engine.
     model : callable
-        Family of the MDP.
+        Family of the MDP, as in :func:`mdp_with_policies`.
     kind : str or tuple of str
         Kinds of :func:`~mdplab.instances.random_policy` to choose from.
 
     Returns
     -------
-    mdp : MDP
-    policy : ndarray (S, A)
-        Zero where an action is unavailable.
+    mdp : MDP or FiniteHorizonMDP
+    policy : ndarray (S, A) or (H, S, A)
+        By stage where the MDP has a horizon.  Zero where an action is unavailable.
     """
     mdp, policies = mdp_with_policies(draw, count=1, model=model, kind=kind)
     return mdp, policies[0]
@@ -57,9 +56,9 @@ def mdp_with_policies(
     draw: Draw,
     *,
     count: int = 2,
-    model: Callable[[Draw], MDP] = mdps,
+    model: Callable[[Draw], MDP | FiniteHorizonMDP] = mdps,
     kind: PolicyKind | tuple[PolicyKind, ...] = POLICY_KINDS,
-) -> tuple[MDP, tuple[FloatArray, ...]]:
+) -> tuple[Any, tuple[FloatArray, ...]]:
     """Draw an MDP and policies of it, one after another.
 
     Parameters
@@ -69,54 +68,20 @@ def mdp_with_policies(
     count : int, default 2
         Number of policies.
     model : callable
-        Family of the MDP.
+        Family of the MDP: :func:`mdps`, :func:`horizon_mdps`, or another of either kind.
     kind : str or tuple of str
         Kinds of :func:`~mdplab.instances.random_policy` to choose from, for each policy anew.
 
     Returns
     -------
-    mdp : MDP
-    policies : tuple of ndarray (S, A)
-        Zero where an action is unavailable.
+    mdp : MDP or FiniteHorizonMDP
+    policies : tuple of ndarray (S, A) or (H, S, A)
+        By stage where the MDP has a horizon.  Zero where an action is unavailable.
     """
     mdp = model(draw)
+    stages = mdp.horizon if isinstance(mdp, FiniteHorizonMDP) else None
     return mdp, tuple(
-        random_policy(draw, mdp.n_states, mdp.n_actions, kind=kind, available=mdp.available)
-        for _ in range(count)
-    )
-
-
-def horizon_mdp_with_policies(
-    draw: Draw,
-    *,
-    count: int = 2,
-    model: Callable[[Draw], FiniteHorizonMDP] = horizon_mdps,
-    kind: PolicyKind | tuple[PolicyKind, ...] = POLICY_KINDS,
-) -> tuple[FiniteHorizonMDP, tuple[FloatArray, ...]]:
-    """Draw a finite-horizon MDP and stage policies of it, one after another.
-
-    Parameters
-    ----------
-    draw : Draw
-        The engine.
-    count : int, default 2
-        Number of policies.
-    model : callable
-        Family of the MDP.
-    kind : str or tuple of str
-        Kinds of :func:`~mdplab.instances.random_policy` to choose from, for each policy anew.
-
-    Returns
-    -------
-    mdp : FiniteHorizonMDP
-    policies : tuple of ndarray (H, S, A)
-        Zero where an action is unavailable.
-    """
-    mdp = model(draw)
-    return mdp, tuple(
-        random_policy(
-            draw, mdp.n_states, mdp.n_actions, stages=mdp.horizon, kind=kind, available=mdp.available
-        )
+        random_policy(draw, mdp.n_states, mdp.n_actions, stages=stages, kind=kind, available=mdp.available)
         for _ in range(count)
     )
 

@@ -9,11 +9,17 @@ import numpy as np
 
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.enumeration import Trajectories, enumerate_trajectories
-from mdplab.instances import Draw, two_state_behaviour, two_state_mdp
-from mdplab.instances.finite_horizon import deterministic_horizon_mdp
-from mdplab.instances.garnet import dirichlet_mdp
-from mdplab.instances.policies import full_support
-from mdplab.instances.sparse import safety_graph, survival_chain
+from mdplab.instances import (
+    Draw,
+    deterministic_horizon_mdp,
+    dirichlet_mdp,
+    full_support,
+    mdp_with_policy,
+    safety_graph,
+    survival_chain,
+    two_state_behaviour,
+    two_state_mdp,
+)
 from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.operators import occupancy
 
@@ -158,8 +164,7 @@ def weighting_task(draw: Draw) -> WeightingTask:
 
     Four temperatures, log-uniform in (.25, 8).
     """
-    model = deterministic_horizon_mdp(draw)
-    behaviour = draw.weights((model.horizon, model.n_states, model.n_actions))
+    model, behaviour = mdp_with_policy(draw, model=deterministic_horizon_mdp, kind="dirichlet")
     return WeightingTask(model, behaviour, -np.sort(-draw.log_uniform(0.25, 8.0, 4)))
 
 

@@ -11,9 +11,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import Draw
-from mdplab.instances.games import PREFERENCE_KINDS, random_preference
-from mdplab.instances.policies import full_support
+from mdplab.instances import Draw, full_support, preference_matrices
 from mdplab.solvers import NashMDSolution
 
 __all__ = ["ComputedNash", "NashMDTask", "nash_md_task"]
@@ -115,8 +113,8 @@ class NashMDTask:
 
 def nash_md_task(draw: Draw) -> NashMDTask:
     """n in 2..6, all kinds of preferences, tau in (.05, 2), eta tau in (0, 1]; the start is mu or a random law."""
-    n = draw.integer(2, 6)
-    payoff = random_preference(draw, n, draw.choice(PREFERENCE_KINDS)).probability
+    payoff = preference_matrices(draw, responses=(2, 6)).probability
+    n = len(payoff)
     reference = full_support(draw, n)
     tau = draw.log_number(0.05, 2.0)
     step = (1 - draw.number(0.0, 1.0)) / tau

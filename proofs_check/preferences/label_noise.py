@@ -10,8 +10,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.divergences import kl
-from mdplab.instances import Draw
-from mdplab.instances.policies import full_support
+from mdplab.instances import Draw, bandits, full_support
 from mdplab.models import PreferenceMatrix
 from mdplab.operators import chain_to_features, log_tilt, softmax_policy_gradient
 from mdplab.solvers import FitSolution
@@ -222,8 +221,8 @@ def flipped_label(draw: Draw) -> FlippedLabel:
 
 def noisy_bandit(draw: Draw) -> NoisyBandit:
     """n in 2..6, normal rewards, a full-support reference, beta in (.3, 2), eps in (.05, .4)."""
-    n = draw.integer(2, 6)
-    return NoisyBandit(draw.normal(n), full_support(draw, n), draw.number(0.3, 2.0), draw.number(0.05, 0.4))
+    bandit = bandits(draw, arms=(2, 6))
+    return NoisyBandit(bandit.reward, bandit.reference, draw.number(0.3, 2.0), draw.number(0.05, 0.4))
 
 
 def log_linear_task(draw: Draw) -> LogLinearTask:

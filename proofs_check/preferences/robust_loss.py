@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import Array, FloatArray
-from mdplab.claims import Side, central_difference_error, rounding
+from mdplab.claims import Side, Undecided, central_difference_error, rounding
 from mdplab.numerics import complex_step_gradient
 from mdplab.operators import log_tilt
 from mdplab.solvers import FitSolution
@@ -98,7 +98,8 @@ def score_formula(label: FlippedLabel, power: int = 2) -> Side:
 
 def fitted(bandit: NoisyBandit, found: FitSolution) -> Side:
     """The policy; its logits err by the solver's bound and by the labels' rounding over the curvature of the loss."""
-    assert found.policy is not None
+    if found.policy is None or not np.isfinite(found.policy).all():
+        raise Undecided(found.status.value)
     data = float(rounding(2 * bandit.temperature / (1 - 2 * bandit.flip), 24))
     return Side(found.policy, found.certificate.bound + data / found.curvature)
 

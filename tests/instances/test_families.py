@@ -21,7 +21,6 @@ from mdplab.instances import (
     comparison_weights,
     constrained_mdps,
     contextual_bandits,
-    horizon_mdp_with_policies,
     horizon_mdps,
     line_mdps,
     markov_chains,
@@ -63,7 +62,6 @@ FAMILIES: dict[str, Family] = {
         "dirichlet_mdp",
         "dirichlet_reward_process",
         "finite_laws",
-        "horizon_mdp_with_policies",
         "horizon_mdps",
         "line_mdps",
         "logged_datasets",
@@ -96,6 +94,7 @@ FAMILIES: dict[str, Family] = {
     "masked horizon_mdps": partial(horizon_mdps, staged=True, terminal=True, masked=True, start="full"),
     "masked mdps": partial(mdps, masked=True, reward="integer", start="state"),
     "masked mdp_with_policies": partial(mdp_with_policies, model=partial(mdps, masked=True)),
+    "masked horizon_mdps with a policy": partial(mdp_with_policy, model=partial(horizon_mdps, masked=True)),
     "masked total_reward_mdps": partial(total_reward_mdps, masked=True, ending=(0.0, 1.0)),
     "mdps without start": partial(mdps, start="none"),
     "outcome_models with vectors": partial(outcome_models, dimension=(1, 2)),
@@ -307,7 +306,7 @@ def test_couples_fit_together() -> None:
         assert not policy[~mdp.available].any()
         mdp, policies = mdp_with_policies(SeededDraw(seed), count=3)
         assert [pi.shape for pi in policies] == [mdp.reward.shape] * 3
-        model, stage = horizon_mdp_with_policies(SeededDraw(seed))
+        model, stage = mdp_with_policies(SeededDraw(seed), model=horizon_mdps)
         assert stage[0].shape == (model.horizon, model.n_states, model.n_actions)
 
 
