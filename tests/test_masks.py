@@ -146,6 +146,9 @@ SOLVERS: dict[str, Case] = {
     ),
     "value_iteration": lambda m, lift: solvers.value_iteration(m, tol=1e-10),
     "total_reward": lambda m, lift: solvers.total_reward(terminating(m)),
+    "total_reward_evaluation": lambda m, lift: solvers.total_reward_evaluation(
+        terminating(m), policy(m, lift)
+    ),
     "backward_induction": lambda m, lift: solvers.backward_induction(stages(m), **SOFT),
     "residual_backward_induction": lambda m, lift: solvers.residual_backward_induction(
         stages(m), table(lift, fill=np.nan), logits(m, lift), prior_weight=0.5, temperature=0.3

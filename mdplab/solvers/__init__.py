@@ -63,6 +63,7 @@ from mdplab.solvers.stage_evaluation import StageEvaluation, stage_evaluation
 from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution, stage_mirror_descent
 from mdplab.solvers.step_rules import adaptive_steps, constant_steps, geometric_steps, regularised_steps
 from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
+from mdplab.solvers.total_reward_evaluation import TotalRewardEvaluation, total_reward_evaluation
 from mdplab.solvers.value_iteration import value_iteration
 from mdplab.solvers.verify import Verification, verify
 from mdplab.solvers.verify_criteria import limit_gain
@@ -91,6 +92,7 @@ __all__ = [
     "RegularisedNash",
     "StageEvaluation",
     "StageMirrorDescentSolution",
+    "TotalRewardEvaluation",
     "TotalRewardSolution",
     "Verification",
     "adaptive_steps",
@@ -135,6 +137,7 @@ __all__ = [
     "stage_evaluation",
     "stage_mirror_descent",
     "total_reward",
+    "total_reward_evaluation",
     "value_iteration",
     "value_program",
     "verify",

@@ -55,7 +55,7 @@ from mdplab.solvers.undiscounted import (
     superharmonic,
 )
 
-__all__ = ["TotalRewardSolution", "total_reward"]
+__all__ = ["TotalRewardSolution", "class_gain", "total_reward"]
 
 _THEOREM = (
     "superharmonic bound (Puterman 1994, theorem 7.1.3; Bertsekas & Tsitsiklis 1991): v + epsilon m >= r + P (v + "
@@ -230,7 +230,7 @@ def _keep_proper(run: _Run, following: IntArray) -> IntArray:
             return following
         for k in range(count):
             members = np.flatnonzero(label == k)
-            gain = _class_gain(model, kernel, following, members)
+            gain = class_gain(model, kernel, following, members)
             if gain > 0.0:
                 run.gain = max(run.gain, gain)
                 return _split(run, following, members)
@@ -238,8 +238,24 @@ def _keep_proper(run: _Run, following: IntArray) -> IntArray:
         following = np.where(changed, run.choice, following)
 
 
-def _class_gain(model: PairModel, kernel: sparse.csr_array, choice: IntArray, members: IntArray) -> float:
-    """Proven lower bound on the average reward of a recurrent class: ``min(r + P h - h)`` for any ``h``."""
+def class_gain(model: PairModel, kernel: sparse.csr_array, choice: IntArray, members: IntArray) -> float:
+    """Proven lower bound on the average reward of a recurrent class: ``min(r + P h - h)`` for any ``h``.
+
+    Parameters
+    ----------
+    model : PairModel
+        The problem.
+    kernel : csr_array (n, n)
+        Transitions of the chain of ``choice``.
+    choice : ndarray of int (n,)
+        Pair of each place.
+    members : ndarray of int
+        Places of the class.
+
+    Returns
+    -------
+    float
+    """
     rows = choice[members]
     chain = evaluate_chain(sparse.csr_array(kernel[members][:, members]), model.reward[rows])
     h = np.zeros(model.n_places)
@@ -302,7 +318,9 @@ def _solution(
         spread["value"][run.places] = run.value
         spread["lower"][run.places] = run.value - down * steps * (1 + 4 * UNIT) - margin
         spread["upper"][run.places] = run.value + up * weight * (1 + 4 * UNIT) + margin
-        spread["steps"][run.places] = steps
+        # the weight counts the stop of an idle place as a step, the answer does not
+        moves = (run.model.pair[run.choice] >= 0).astype(float)
+        spread["steps"][run.places] = proper_value(sparse.csr_array(run.model.matrix[run.choice]), moves)
         spread["weight"][run.places] = weight
         choice[run.places] = run.model.pair[run.choice]
     value, lower, upper = (_states(mdp, place, spread[name], 0.0) for name in ("value", "lower", "upper"))
