@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse exits by itself: 0 for --help, 2 for a usage error
         return int(stop.code or 0)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    before = _stop_at_once() if threading.current_thread() is threading.main_thread() else None
     try:
         code = int(options.action(options))
         sys.stdout.flush()
@@ -59,6 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has gone; what the records came to cannot be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _stop_at_once() -> Any:
+    """Let Ctrl-C end the program also within a solve, which would answer with its bounds so far; the former handler."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGINT, stop)
 
 
 def _parser() -> argparse.ArgumentParser:

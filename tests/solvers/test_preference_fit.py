@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mdplab.models import PairWeights
+from mdplab.models import PairWeights, Policy
 from mdplab.solution import Status
 from mdplab.solvers import bradley_terry_fit, direct_preference_fit
 
@@ -204,3 +204,16 @@ def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
 def test_exactly_one_reference() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         direct_preference_fit(np.ones((2, 2)), temperature=1.0)
+
+
+def test_a_log_reference_may_be_a_policy_and_is_no_table_of_probabilities() -> None:
+    law = np.array([[0.4, 0.3, 0.2, 0.1]])
+    plain = direct_preference_fit(COUNTS, law[0], temperature=0.5)
+    fit = direct_preference_fit(COUNTS, temperature=0.5, log_reference=Policy.from_probability(law))
+    np.testing.assert_array_equal(fit.reward, plain.reward)
+    with pytest.raises(ValueError, match=r"log_reference has rows .* these are probabilities"):
+        direct_preference_fit(COUNTS, temperature=0.5, log_reference=law[0])
+    with pytest.raises(ValueError, match="log_reference: expected 4 finite numbers"):
+        direct_preference_fit(
+            COUNTS, temperature=0.5, log_reference=Policy.from_probability(np.repeat(law, 2, axis=0))
+        )
