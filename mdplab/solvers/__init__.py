@@ -10,11 +10,13 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_games,
     verify_laws,
     verify_linear,
+    verify_objectives,
     verify_occupancies,
     verify_policies,
     verify_preferences,
     verify_programs,
     verify_regression,
+    verify_total_reward,
 )
 from mdplab.solvers.average_reward import average_reward
 from mdplab.solvers.average_reward_program import AverageProgramSolution, average_reward_program

@@ -292,13 +292,8 @@ def _solution(
 ) -> TotalRewardSolution:
     """Bounds and policy on the states."""
     n_places = region.size
-    spread = {
-        "value": np.full(n_places, -np.inf),
-        "lower": np.full(n_places, -np.inf),
-        "upper": np.full(n_places, -np.inf),
-        "steps": np.full(n_places, np.inf),
-        "weight": np.full(n_places, np.inf),
-    }
+    spread = {name: np.full(n_places, -np.inf) for name in ("value", "lower", "upper")}
+    spread |= {name: np.full(n_places, np.inf) for name in ("steps", "weight")}
     choice = np.full(n_places, -2, dtype=np.int64)  # -2: any pair, -1: stop, else the pair of the model
     for places, way in run.unbounded:
         for name in ("value", "lower", "upper"):

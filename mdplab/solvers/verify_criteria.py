@@ -1,12 +1,8 @@
-r"""Checks of total-reward, average-reward, constrained and multi-objective solutions by other routes.
+r"""Verification of average-reward solutions: the multichain program, and powers of the policy's chain.
 
-Registered with :func:`mdplab.solvers.verify`.  Values come from linear programs and from powers of chains, which share
-no code with policy iteration, its decomposition or its bounds; tolerances are those of the other route.
-
-* Total reward: the linear program over the states with finite value; the policy by LAPACK.
-* Average reward: the multichain program; the limit matrix of the policy by repeated squaring of ``(I + P) / 2``.
-* Constrained: weak duality, by value iteration on the scalarised model; the returns of the policy by one solve.
-* Fronts: value iteration at random weights lies between the vertices and the certified bound.
+What policy iteration or value iteration found is compared with the linear program, the program with policy iteration; the
+limit matrix of the policy comes from repeated squaring of ``(I + P) / 2``.  Tolerances are those of the other route.  The
+definitions of residuals, classes and action values are evaluated in extended precision.
 """
 
 from __future__ import annotations
@@ -14,67 +10,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from mdplab._typing import FloatArray
-from mdplab.convex.linear import linear_program
-from mdplab.models.multi_objective import MultiObjectiveMDP
+from mdplab._typing import Array, FloatArray
 from mdplab.models.tabular import MDP
-from mdplab.models.total_reward import TotalRewardMDP
 from mdplab.operators.bellman import induced
-from mdplab.solvers.average_reward_program import average_reward_program
-from mdplab.solvers.constrained import ConstrainedSolution
+from mdplab.solvers.average_reward import average_reward
+from mdplab.solvers.average_reward_program import AverageProgramSolution, average_reward_program
 from mdplab.solvers.gain_bounds import AverageSolution
-from mdplab.solvers.multi_objective import FrontSolution
-from mdplab.solvers.total_reward import TotalRewardSolution
-from mdplab.solvers.value_iteration import value_iteration
-from mdplab.solvers.verify import Check, Verification, _need, _reward, _verify
+from mdplab.solvers.verify import Check, Verification, _need, _need_shape, _reward, _verify
+from mdplab.solvers.verify_algebra import DOUBLE, WIDE
+from mdplab.solvers.verify_flow import Flow
+from mdplab.solvers.verify_preferences import connected
 
 __all__ = ["limit_gain"]
 
 _PROGRAM = 1e-7
 """Relative accuracy granted to a linear program."""
 _SQUARINGS = 60
-
-
-@_verify.register
-def _(solution: TotalRewardSolution, model: Any) -> Verification:
-    _need(model, TotalRewardMDP, solution)
-    value = solution.value
-    states = np.flatnonzero(np.isfinite(value) & ~model.terminal)
-    checks = []
-    if states.size:
-        n, a = model.n_states, model.n_actions
-        kernel: Any = sparse.csr_array(
-            model.transition if model.is_sparse else model.transition.reshape(n * a, n)
-        )
-        rows = (states[:, np.newaxis] * a + np.arange(a)).ravel()
-        # no pair that the program may use leads to a state of infinite value
-        allowed = solution.q.ravel()[rows] > -np.inf
-        rows = rows[allowed]
-        own = sparse.csr_array((np.ones(rows.size), (np.arange(rows.size), rows // a)), shape=(rows.size, n))
-        matrix = sparse.csr_array((own - kernel[rows])[:, states])
-        # idle states may stop with 0; the bounds keep the program from drifting where constants change nothing
-        size = 1 + 2 * float(np.abs(value[states]).max())
-        least = np.where(solution.idle[states], 0.0, -size)
-        program = linear_program(
-            np.ones(states.size), at_least=(matrix, model.reward.ravel()[rows]), lower=least, upper=size
-        )
-        room = _PROGRAM * size * (1 + float(np.max(solution.steps_to_stop[states])))
-        difference = float(np.abs(program.primal - value[states]).max())
-        checks.append(Check("value within certificate.bound", difference, solution.certificate.bound + room))
-        moving = states[~solution.idle[states]]
-        choice = moving * a + solution.policy[moving].argmax(axis=1)
-        inner = np.eye(moving.size) - kernel[choice][:, moving].toarray()
-        settled = np.where(solution.idle & np.isfinite(value), value, 0.0)
-        own_value = np.linalg.solve(inner, model.reward.ravel()[choice] + kernel[choice] @ settled)
-        short = float((value[moving] - own_value).max(initial=0.0))
-        checks.append(
-            Check("policy loses at most suboptimality", short, min(solution.suboptimality, 1e300) + room)
-        )
-    order = bool(np.all(solution.lower <= value)) and bool(np.all(value <= solution.upper))
-    checks.append(Check("lower <= value <= upper", 0.0 if order else 1.0, 0.0))
-    return Verification("linear program over the states of finite value", tuple(checks))
 
 
 def limit_gain(kernel: Any, reward: FloatArray) -> FloatArray:
@@ -103,13 +55,15 @@ def limit_gain(kernel: Any, reward: FloatArray) -> FloatArray:
 @_verify.register
 def _(solution: AverageSolution, model: Any) -> Verification:
     _need(model, MDP, solution)
+    _need_shape(solution, solution.q.shape, model.reward.shape)
     scale = float(np.abs(_reward(model)).max()) + 1e-300
-    program = average_reward_program(model)
-    apart = float(np.maximum(program.lower - solution.upper, solution.lower - program.upper).max())
+    programmed = isinstance(solution, AverageProgramSolution)
+    other = average_reward(model) if programmed else average_reward_program(model)
+    apart = float(np.maximum(other.lower - solution.upper, solution.lower - other.upper).max())
     own = limit_gain(*induced(model, solution.policy))
     room = 1e-9 * scale
-    checks = (
-        Check("bounds meet those of the linear program", apart, 0.0),
+    checks = [
+        Check("bounds meet those of the other route", apart, 0.0),
         Check("gain of the policy is at least lower", float((solution.lower - own).max()), room),
         Check("gain of the policy is at most upper", float((own - solution.upper).max()), room),
         Check(
@@ -117,53 +71,80 @@ def _(solution: AverageSolution, model: Any) -> Verification:
             float(np.maximum(solution.upper - solution.gain, solution.gain - solution.lower).max()),
             solution.certificate.bound,
         ),
-    )
-    return Verification("linear program, and powers of the policy's chain", checks)
-
-
-def _best(model: MultiObjectiveMDP, weights: FloatArray) -> tuple[float, float]:
-    """Largest scalarised start value by value iteration, with its error."""
-    found = value_iteration(model.scalarise(weights), tol=1e-9 * (1 + float(np.abs(weights).sum())))
-    value = float(model.initial @ found.value)
-    return value, found.certificate.bound + 1e-12 * (1 + float(np.abs(found.value).max()))
-
-
-@_verify.register
-def _(solution: ConstrainedSolution, model: Any) -> Verification:
-    _need(model, MultiObjectiveMDP, solution)
-    if not np.isfinite(solution.objective):
-        return Verification("none: there is no policy to check", ())
-    weights = np.concatenate([[1.0], solution.multipliers])
-    best, error = _best(model, weights)
-    priced = solution.multipliers > 0
-    upper = best - float(solution.multipliers[priced] @ solution.thresholds[priced])
-    returns = model.returns(solution.policy)
-    room = 1e-10 * (1 + float(np.abs(returns).max()))
-    checks = (
-        Check("Lagrangian is below upper", upper - error, solution.upper + room),
-        Check("objective is below the Lagrangian", float(returns[0]), upper + error + solution.gap + room),
-        Check("returns", float((np.abs(returns - solution.returns) - solution.return_errors).max()), room),
         Check(
-            "thresholds are kept",
-            float((solution.thresholds - returns[1:]).max(initial=0.0)),
-            solution.infeasibility + room,
+            "policy loses at most suboptimality",
+            float((other.lower - own).max()),
+            solution.suboptimality + room,
         ),
-        Check("multipliers are non-negative", float((-solution.multipliers).max(initial=0.0)), 0.0),
-    )
-    return Verification("value iteration on the Lagrangian, one solve for the policy", checks)
+        *_average_checks(solution, model),
+    ]
+    if isinstance(solution, AverageProgramSolution):
+        checks += _program_checks(solution, model)
+        return Verification("policy iteration, and powers of the policy's chain", tuple(checks))
+    return Verification("linear program, and powers of the policy's chain", tuple(checks))
 
 
-@_verify.register
-def _(solution: FrontSolution, model: Any) -> Verification:
-    _need(model, MultiObjectiveMDP, solution)
-    m = model.n_objectives
-    room = 1e-10 * (1 + float(np.abs(solution.returns).max()))
-    checks = []
-    for i, policy in enumerate(solution.policies):
-        off = float(np.abs(model.returns(policy) - solution.returns[i]).max())
-        checks.append(Check(f"returns of vertex {i}", off, float(solution.return_errors[i].max()) + room))
-    for weights in (*np.eye(m), *np.random.default_rng(0).dirichlet(np.ones(m), 20)):
-        best, error = _best(model, weights)
-        loss = abs(best - solution.value(weights))
-        checks.append(Check("loss at a random weight", loss, solution.certificate.bound + error + room))
-    return Verification("value iteration at random weights", tuple(checks))
+def _average_checks(solution: AverageSolution, model: MDP) -> list[Check]:
+    """What the residuals, the action values and the classes of the policy are by their definitions."""
+    flow = Flow(model)
+    bias, gain = solution.bias.astype(WIDE), solution.gain.astype(WIDE)
+    q = np.full(model.reward.shape, -np.inf, dtype=WIDE)
+    q[flow.admitted] = flow.reward + flow.kernel @ bias
+    size = float(np.abs(bias).max() + np.abs(flow.reward).max())
+    rounding = 4 * (model.n_states + 4) * DOUBLE
+    ahead = np.full(model.reward.shape, -np.inf, dtype=WIDE)
+    ahead[flow.admitted] = flow.kernel @ gain
+    first = float(np.abs(ahead.max(axis=1) - gain).max())
+    # which actions conserve the gain is decided up to rounding: by any threshold of this size
+    doubt = 32 * DOUBLE * (model.n_states + 4) * (size + float(np.abs(gain).max()))
+    second = [
+        _conserved(q, ahead, gain, bias, d) for d in (0.0, 1e-3 * doubt, 0.03 * doubt, doubt, 4 * doubt)
+    ]
+    off_second = max(min(second) - solution.bias_residual, solution.bias_residual - max(second))
+    chain = (flow.own * flow.vector(solution.policy)[:, np.newaxis]).T @ flow.kernel
+    label = connected(np.asarray(chain > 0))
+    reach = np.linalg.matrix_power((chain > 0).astype(float) + np.eye(model.n_states), model.n_states) > 0
+    recurrent = (reach <= reach.T).all(axis=1)
+    classes = np.where(recurrent, label, -1)
+    together = classes[:, np.newaxis] == classes
+    found = solution.component[:, np.newaxis] == solution.component
+    wrong = float((together != found).any() or ((solution.component >= 0) != recurrent).any())
+    single = float(solution.unichain != (np.unique(classes[recurrent]).size == 1))
+    with np.errstate(invalid="ignore"):
+        off = np.where(q == solution.q, 0, np.abs(q - solution.q))
+    return [
+        Check("q = R + P bias", float(off.max()), rounding * size),
+        Check(
+            "gain_residual",
+            abs(first - solution.gain_residual),
+            rounding * float(np.abs(gain).max() + 1e-300),
+        ),
+        Check("bias_residual", off_second, rounding * (size + float(np.abs(gain).max()))),
+        Check("component", wrong, 0.0),
+        Check("unichain", single, 0.0),
+    ]
+
+
+def _conserved(q: Array, ahead: Array, gain: Array, bias: Array, doubt: float) -> float:
+    """Residual of the second optimality equation over the actions that lose at most ``doubt`` of the gain."""
+    keeps = ahead >= gain[:, np.newaxis] - doubt
+    return float(np.abs(np.where(keeps, q, -np.inf).max(axis=1) - gain - bias).max())
+
+
+def _program_checks(solution: AverageProgramSolution, model: MDP) -> list[Check]:
+    """The measures of the program satisfy its constraints and earn its objective."""
+    flow = Flow(model)
+    x, y = flow.vector(solution.stationary), flow.vector(solution.transient)
+    scale = float(np.abs(flow.reward).max()) + 1e-300
+    stay = flow.own.T @ x - flow.kernel.T @ x
+    lead = flow.own.T @ (x + y) - flow.kernel.T @ y - WIDE(1) / model.n_states
+    earned = float(x @ flow.reward)
+    room = _PROGRAM * (1.0 + float(np.abs(y).sum()))
+    average = float(solution.gain.mean())
+    return [
+        Check("measures are non-negative", float(-min(x.min(), y.min())), 0.0),
+        Check("stationary is invariant", float(np.abs(stay).max()), room),
+        Check("transient leads from the start to stationary", float(np.abs(lead).max()), room),
+        Check("objective is earned by stationary", abs(earned - solution.objective), room * scale),
+        Check("objective is the mean gain", abs(average - solution.objective), room * scale),
+    ]

@@ -24,7 +24,7 @@ class Flow:
     Parameters
     ----------
     mdp : MDP
-        Discounted, with a start law.
+        Without a start law no mass enters.
     """
 
     def __init__(self, mdp: MDP) -> None:
@@ -39,7 +39,8 @@ class Flow:
         self.own: Array = own
         self.leads: BoolArray = self.discount * self.kernel > 0
         self.matrix: Array = own - self.discount * self.kernel
-        self.start: Array = (1 - self.discount) * np.asarray(mdp.start_law()).astype(WIDE)
+        law = np.zeros(shape[0]) if mdp.initial is None else mdp.initial
+        self.start: Array = (1 - self.discount) * law.astype(WIDE)
         self.reward: Array = np.asarray(mdp.reward)[admitted].astype(WIDE)
         # 1 - gamma times the largest row sum: every value and mass is bounded by its inverse
         self.margin = float(1 - self.discount * self.kernel.sum(axis=1).max())
