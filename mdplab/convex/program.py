@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.divergences import FDivergence
-from mdplab.solution import Solution
 from mdplab.solution import Layout, Solution
 
 __all__ = [

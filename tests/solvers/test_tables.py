@@ -244,3 +244,13 @@ def test_pages_are_short_and_escaped() -> None:
     assert "&lt;b&gt;0" in page
     assert "<b>0" not in page
     assert "suboptimality" in page
+
+
+def test_every_kind_with_arrays_says_what_its_table_is() -> None:
+    kinds, found = [Solution], []
+    while kinds:
+        subclasses = kinds.pop().__subclasses__()
+        kinds += subclasses
+        found += [kind for kind in subclasses if kind.__module__.startswith("mdplab.")]
+    without = {kind.__name__ for kind in found if kind._layout is Solution._layout}
+    assert without == {"RootSolution", "MaximumSolution"}
