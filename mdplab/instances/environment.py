@@ -153,8 +153,8 @@ class _Dynamics:
             raise ValueError("step was called before reset or after the end of an episode")
         mask = self._mask()
         if not 0 <= action < mdp.n_actions or (mask is not None and not mask[state, action]):
-            name = "" if mdp.state_names is None else f" {mdp.state_names[state]!r}"
-            raise ValueError(f"action {action!r} is not available in state {state}{name}")
+            where = mdp.names.place(("state",), (state,))
+            raise ValueError(f"action {action!r} is not available in {where}")
         pair = state * mdp.n_actions + int(action)
         reward: FloatArray = mdp.reward[stage] if mdp.reward.ndim == 3 else mdp.reward
         gain = float(reward.flat[pair])
