@@ -196,6 +196,38 @@ def naive_modified(rows, reward, discount, w, target, theta, inner, sweeps):
     return history
 
 
+def naive_ordered(rows, reward, discount, shift, value, theta, inner, sweeps):
+    """Sweeps in place by solving each state's own equation; values after each optimality sweep, with their changes."""
+    history = []
+    states = range(reward.shape[0])
+    value, up = list(value), True
+
+    def own(s, a):
+        """What the value of s becomes under a, all other values as they are."""
+        stay = sum(p for t, p in rows[s][a] if t == s)
+        rest = sum(p * value[t] for t, p in rows[s][a] if t != s)
+        return (reward[s, a] - shift + discount * rest) / (1 - discount * stay)
+
+    def plain(s, a):
+        return reward[s, a] + discount * sum(p * value[t] for t, p in rows[s][a])
+
+    for _ in range(sweeps):
+        policy, change = {}, 0.0
+        for s in states if up else reversed(states):
+            policy[s] = max((a for a in range(reward.shape[1]) if rows[s][a]), key=lambda a: plain(s, a))
+            x = own(s, policy[s])
+            value[s], change = x, max(change, abs(x - value[s]))
+        history.append((np.array(value), change))
+        up, count, moved = not up, 0, np.inf
+        while count < inner and moved > theta * change:
+            moved = 0.0
+            for s in states if up == (count % 2 == 0) else reversed(states):
+                x = own(s, policy[s])
+                value[s], moved = x, max(moved, abs(x - value[s]))
+            count += 1
+    return history
+
+
 # --- policy gradients and stages ---------------------------------------------------------------------------------
 # Decimals throughout; ``bonus`` is temperature * log-reference, None at excluded actions.
 

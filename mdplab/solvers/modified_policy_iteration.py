@@ -8,7 +8,9 @@ inner sweeps (Puterman and Shin 1978).
 
 Sweeps pass over states whose best action provably has not changed, and read only the row of their policy (see
 :mod:`mdplab._kernels.modified`).  Since that leaves the backup exact the bounds of every sweep are those of value
-iteration.  The last sweep is one of value iteration on all rows: it gives the action values and the certificate, and
+iteration.  On CSR models where evaluating the first greedy policy opens a residual more than twice the first one, as
+it does where there is a goal far away, sweeps in place take over (:mod:`mdplab.solvers.ordered_sweeps`), with sweeps of
+the kind above between them to give the bounds.  The last sweep is one of value iteration on all rows: it gives the action values and the certificate, and
 goes on alone, down to the rounding level, should the tolerance ask for more.
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,7 @@ from mdplab._kernels import backups, modified
 from mdplab._typing import FloatArray
 from mdplab.models.tabular import MDP
 from mdplab.solution import Status
-from mdplab.solvers.certificate import enclose, lookahead_rounding
+from mdplab.solvers.certificate import Enclosure, enclose, lookahead_rounding
 from mdplab.solvers.control import ControlSolution, hard_solution
 from mdplab.solvers.discounted import (
     UNIT,
@@ -35,6 +38,7 @@ from mdplab.solvers.discounted import (
     discounted_arrays,
     warn_max_steps,
 )
+from mdplab.solvers.ordered_sweeps import OrderedSweeps
 from mdplab.solvers.span_iteration import SpanIteration, iterate_span
 from mdplab.solvers.value_iteration import first_value
 
@@ -77,7 +81,8 @@ def modified_policy_iteration(
     Returns
     -------
     ControlSolution
-        ``steps`` counts optimality sweeps, ``residuals`` are half the spans of ``Tw - w``.  Status CONVERGED,
+        ``steps`` counts optimality sweeps, ``residuals`` are half the spans of ``Tw - w`` (of sweeps in place the
+        largest changes).  Status CONVERGED,
         PRECISION_LIMIT, MAX_STEPS (with a ConvergenceWarning) or INTERRUPTED; the bounds are valid in every case.
 
     Raises
@@ -130,13 +135,14 @@ def run_modified(
     first = first_value(start, mdp.n_states)
     arrays = discounted_arrays(mdp, sharp=False)
     backup, history, interrupted = _accelerated(arrays, first, tol, max_steps, inner, callback)
-    end = _finished(arrays, backup, tol, 1 if interrupted else max_steps - len(history), callback)
+    left = 1 if interrupted else max_steps - len(history)
+    end = _finished(arrays, backup, tol, left, _later(callback, len(history)))
     if end.status is Status.PRECISION_LIMIT and end.found.slack > end.found.half_span * 0.125:
         # Here the details of the rounding matter: sum the rows exactly and look again from where this run stopped.
         arrays = discounted_arrays(mdp)
         history += end.residuals.tolist()
         left = max(1, max_steps - len(history))
-        end = _finished(arrays, end.w, tol, left, callback)
+        end = _finished(arrays, end.w, tol, left, _later(callback, len(history)))
         if end.status is Status.MAX_STEPS and end.residuals.size < left:
             end = dataclasses.replace(end, status=Status.PRECISION_LIMIT)
     status = end.status
@@ -165,11 +171,14 @@ def _accelerated(
     margin, state = 8 * (arrays.successors + 8) * UNIT, np.zeros(5)
     history: list[float] = []
     target = 0.9 * tol * (1.0 - arrays.discount)
-    budget = 0.0 if callback is not None else _BUDGET
     window = math.ceil(0.7 / (1.0 - arrays.discount)) + 16
     record, recorded_at = math.inf, 0
+    in_place: OrderedSweeps | None = None
+    looked = False
     while len(history) < max_steps - 1:
-        spans = np.empty((min(256, max_steps - 1 - len(history)), 3))
+        alone = callback is not None or in_place is not None
+        chunk = 1 if alone else 256 if looked else 2
+        spans = np.empty((min(chunk, max_steps - 1 - len(history)), 3))
         done = kernel(
             *arrays.unsigned,
             arrays.masked_reward,
@@ -177,7 +186,7 @@ def _accelerated(
             target,
             _THETA,
             inner,
-            budget,
+            _BUDGET,
             margin,
             value,
             backup,
@@ -191,9 +200,9 @@ def _accelerated(
         )
         history.extend((0.5 * (spans[:done, 1] - spans[:done, 0])).tolist())
         found = enclose(arrays, value, backup, lookahead_rounding(arrays, value, backup))
-        if callback is not None and callback(
-            len(history), found.value - found.bound, found.value + found.bound
-        ):
+
+        stopped = None if callback is None else _asked(callback, len(history), found)
+        if stopped is not None and stopped(0):
             return backup, history, True
         if found.bound <= tol or found.half_span <= 0.25 * found.slack:
             break
@@ -206,7 +215,39 @@ def _accelerated(
         if done < spans.shape[0] and found.half_span <= target and not wanted < target:
             break
         target = max(wanted, 0.2 * found.slack)
+        if not looked and len(history) > 1:
+            looked = True
+            if arrays.is_sparse and history[1] > 2 * history[0]:
+                in_place = OrderedSweeps(arrays, memory, value, found.half_span, target)
+        room = max_steps - 2 - len(history)
+        if in_place is None or room < 1:
+            continue
+        if in_place.left > 0:
+            low = float(spans[done - 1, 0])
+            changes, interrupted = in_place.improve(low, target, inner, room, value, actions, gain, stopped)
+            history += changes
+            if interrupted:
+                return backup, history, True
+        else:
+            if not found.half_span <= in_place.half_span:
+                value[:] = in_place.start
+            in_place = None
+        # The value is another one, and so are the rows of the policy: begin with a sweep on all rows.
+        state[1] = 0.0
+        actions.fill(-1)
+        threshold.fill(-np.inf)
+        record, recorded_at = math.inf, len(history)
     return (backup if history else first), history, False
+
+
+def _later(callback: Callback | None, steps: int) -> Callback | None:
+    """The callback for a run that goes on after some steps."""
+    return None if callback is None else lambda more, lower, upper: callback(steps + more, lower, upper)
+
+
+def _asked(callback: Callback, steps: int, found: Enclosure) -> Callable[[int], bool]:
+    """Ask the callback whether to stop, some sweeps after the one that gave the bounds."""
+    return lambda more: bool(callback(steps + more, found.value - found.bound, found.value + found.bound))
 
 
 def _prepared(arrays: DiscountedArrays) -> tuple[Any, tuple[Any, ...]]:

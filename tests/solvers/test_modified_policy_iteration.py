@@ -67,6 +67,80 @@ def test_it_needs_fewer_optimality_sweeps_than_value_iteration() -> None:
     assert modified_policy_iteration(mdp).steps < 0.25 * value_iteration(mdp).steps
 
 
+def moved_goal(side: int, goal: int, discount: float) -> MDP:
+    """The grid with its states numbered anew, so that the goal is another one."""
+    order = np.roll(np.arange(side * side), goal)
+    old = grid(side, discount)
+    kernel = old.transition.toarray().reshape(side * side, 4, side * side)
+    return MDP(
+        sparse.csr_array(kernel[np.ix_(order, np.arange(4), order)].reshape(-1, side * side)),
+        old.reward[order],
+        discount,
+    )
+
+
+def chain(states: int, discount: float) -> MDP:
+    """Left is certain and pays a little, right is slow and leads to the reward (river swim)."""
+    kernel, reward = np.zeros((states, 2, states)), np.zeros((states, 2))
+    for s in range(states):
+        kernel[s, 0, max(s - 1, 0)] = 1.0
+        np.add.at(kernel[s, 1], [min(s + 1, states - 1), s, max(s - 1, 0)], [0.35, 0.6, 0.05])
+    kernel /= kernel.sum(axis=-1, keepdims=True)
+    reward[0, 0], reward[-1, 1] = 0.005, 1.0
+    return as_sparse(MDP(kernel, reward, discount))
+
+
+def jumps(states: int, discount: float) -> MDP:
+    """Certain moves to states drawn at random: sweeps in place are tried there, and given up."""
+    rng = np.random.default_rng(0)
+    goes = rng.integers(0, states, states * 3)
+    kernel = sparse.csr_array((np.ones(goes.size), (np.arange(goes.size), goes)), shape=(goes.size, states))
+    return MDP(kernel, rng.random((states, 3)), discount)
+
+
+@pytest.mark.parametrize(
+    "mdp",
+    [
+        grid(15, 0.9),
+        grid(15, 0.999),
+        moved_goal(12, 70, 0.99),
+        chain(80, 0.99),
+        chain(40, 0.999),
+        jumps(300, 0.9),
+    ],
+    ids=["grid", "far grid", "goal inside", "chain", "slow chain", "jumps"],
+)
+@pytest.mark.parametrize("tol", [1e-6, 1e-9, 0.0])
+def test_bounds_hold_where_sweeps_in_place_take_over(mdp: MDP, tol: float) -> None:
+    truth = policy_iteration(mdp, tol=0.0)
+    found = modified_policy_iteration(mdp, tol=tol)
+    assert found.status is (Status.CONVERGED if tol else Status.PRECISION_LIMIT)
+    assert np.abs(found.value - truth.value).max() <= found.certificate.bound + truth.certificate.bound
+    assert found.certificate.bound <= 10 * max(tol, found.certificate.rounding)
+    assert len(found.residuals) == found.steps
+
+
+def test_values_pass_through_a_chain_at_once() -> None:
+    mdp = chain(400, 0.99)
+    found = modified_policy_iteration(mdp)
+    assert found.status is Status.CONVERGED
+    assert found.steps < 60
+    seen: list[int] = []
+    again = modified_policy_iteration(mdp, callback=lambda steps, low, high: seen.append(steps))
+    assert seen == list(range(1, again.steps + 1))
+    for stop in (3, 5, 12):
+        short = modified_policy_iteration(mdp, callback=lambda steps, low, high, stop=stop: steps == stop)
+        assert short.status is Status.INTERRUPTED
+        assert short.steps == stop + 1
+        assert np.all(short.lower <= found.upper)
+        assert np.all(found.lower <= short.upper)
+        with pytest.warns(ConvergenceWarning):
+            short = modified_policy_iteration(mdp, max_steps=stop)
+        assert short.steps == stop
+        assert np.all(short.lower <= found.upper)
+        assert np.all(found.lower <= short.upper)
+
+
 def test_limits_and_interruptions_leave_valid_bounds() -> None:
     mdp = grid(10, 0.99)
     truth = policy_iteration(mdp)
