@@ -129,6 +129,11 @@ class Solution:
                 view.flags.writeable = False
                 content[name] = view
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copies and unpickled solutions are read-only too."""
+        self.__dict__.update(state)
+        Solution.__post_init__(self)
+
     def __init_subclass__(cls) -> None:
         """The short repr for every kind: ``dataclass`` does not replace one that is there."""
         super().__init_subclass__()

@@ -18,6 +18,9 @@ UNIT = 2.0**-53
 HEADROOM = 2.0**1000
 """Values up to here leave room for sums and products of errors."""
 
+TINY = 2.0**-1022
+"""The least normal double.  Below it a product errs by up to ``2**-1075`` whatever its size: less than this in all."""
+
 SAFETY = 1.01
 """Covers products of first-order rounding terms."""
 
@@ -84,9 +87,10 @@ def enclosure(
 def lookahead_error(
     largest_w: float, largest_q: float, successors: int, discount: float, row_deviation: float
 ) -> float:
-    """Rounding error of ``q = R + discount * P w``."""
+    """Rounding error of ``q = R + discount * P w``, underflow included (zeros are exact)."""
     spread = largest_w * (1 + row_deviation)
-    return float(SAFETY * UNIT * ((successors + 2) * discount * spread + largest_q))
+    underflow = TINY if spread > 0 or largest_q > 0 else 0.0
+    return float(SAFETY * UNIT * ((successors + 2) * discount * spread + largest_q) + underflow)
 
 
 @kernel

@@ -50,7 +50,7 @@ def number(name: str, value: Any, low: float, high: float, *, closed: str = "[]"
         raise ValueError(f"{name} must be a single number, got {value!r}")
     try:
         result = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # an integer beyond the doubles overflows
         raise ValueError(f"{name} must be a single number, got {value!r}") from error
     inside = (low <= result if closed[0] == "[" else low < result) and (
         result <= high if closed[1] == "]" else result < high

@@ -282,7 +282,8 @@ def divergence_error(log_policy: FloatArray, rounding: FloatArray) -> float:
         ``max p r^2``; a probability of zero costs nothing.
     """
     rows = np.exp(log_policy)
-    return float((rows * np.where(rows > 0, rounding, 0.0) ** 2).max())
+    with np.errstate(over="ignore"):
+        return float((rows * np.where(rows > 0, rounding, 0.0) ** 2).max())
 
 
 def log_policy_rounding(

@@ -289,10 +289,16 @@ def log_bonus(
     if empty.any():
         where = arrays.names.place(PAIR[:1], [np.argmax(empty)])
         raise ValueError(f"{name}: {where} gives no weight to any available action")
+    best = np.abs(bonus.max(axis=1))
+    if best.max() > HEADROOM * (1.0 - arrays.discount):
+        where = arrays.names.place(PAIR[:1], [np.argmax(best)])
+        raise ValueError(
+            f"{name} times {weight} is {float(best.max())!r} in size in {where}: values would overflow"
+        )
     return bonus
 
 
-def check_controls(tol: float, max_steps: int, temperature: float | None = None) -> None:
+def check_controls(tol: float, max_steps: int, temperature: float = 1.0) -> None:
     """Check what all iterative solvers take.
 
     Parameters
@@ -301,7 +307,7 @@ def check_controls(tol: float, max_steps: int, temperature: float | None = None)
         Non-negative; 0 asks for all that rounding allows.
     max_steps : int
         Positive.
-    temperature : float, optional
+    temperature : float, default 1
         Positive.
 
     Raises
@@ -311,8 +317,7 @@ def check_controls(tol: float, max_steps: int, temperature: float | None = None)
     """
     _check.non_negative("tol", tol)
     _check.count("max_steps", max_steps)
-    if temperature is not None:
-        _check.non_negative("temperature", temperature, positive=True)
+    _check.non_negative("temperature", temperature, positive=True)
 
 
 def warn_max_steps(solver: str, status: Status, steps: int, bound: float, tol: float) -> None:

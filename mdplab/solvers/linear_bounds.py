@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mdplab._kernels.enclosures import TINY
 from mdplab._typing import FloatArray
 from mdplab.models.linear import LinearMDP
 from mdplab.solvers.discounted import UNIT
@@ -59,8 +60,10 @@ class Sizes:
         return (1.0 - self.discount) * (1.0 - 4 * UNIT) - self.discount * self.deviation
 
     def product(self, w: FloatArray) -> float:
-        """Rounding of ``features @ w``."""
-        return SAFETY * (self.dimension + 1) * UNIT * self.feature * float(np.abs(w).max())
+        """Rounding of ``features @ w``, underflow included (zeros are exact)."""
+        size = float(np.abs(w).max())
+        underflow = TINY if size > 0 else 0.0
+        return SAFETY * (self.dimension + 1) * UNIT * self.feature * size + underflow
 
     def residual(self, w: FloatArray, value: FloatArray, value_error: float, delta: FloatArray) -> float:
         """Rounding of ``features @ (theta + discount * mu @ value - w)`` and of the table that it stands for."""
@@ -69,7 +72,8 @@ class Sizes:
         inner = 3 * UNIT * (self.theta + self.discount * self.measure * size + weight)
         table = (self.dimension + 1) * UNIT
         table *= self.feature * self.theta + self.discount * self.mixture * size
-        return SAFETY * (image + self.feature * inner + table) + self.product(delta)
+        underflow = TINY * (1 + self.feature) if size > 0 or weight > 0 or self.theta > 0 else 0.0
+        return SAFETY * (image + self.feature * inner + table) + self.product(delta) + underflow
 
 
 def sizes_of(model: LinearMDP, h: int = 0, extra: float = 0.0) -> Sizes:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from mdplab._kernels.enclosures import TINY
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.models.tabular import MDP
 from mdplab.models.total_reward import TotalRewardMDP
@@ -85,17 +86,18 @@ class PairModel:
         """``r + P v`` of every pair."""
         return np.asarray(self.reward + self.matrix @ v)
 
-    def rounding(self, v: FloatArray) -> FloatArray:
-        """Bound on the error of the computed ``v[owner] - r - P v`` of every pair, row sums included.
+    def rounding(self, v: FloatArray, *, paid: bool = True) -> FloatArray:
+        """Bound on the error of the computed ``v[owner] - r - P v`` of every pair, row sums and underflow included.
 
         Adding up the probabilities of states taken together, products and sums are at most as many roundings as the
-        row had successors; adding the reward and taking the difference round once each.
+        row had successors; adding the reward (not where nothing is ``paid``) and taking the difference round once each.
         """
         expected = np.asarray(self.matrix @ v)
         size = np.asarray(self.matrix @ np.abs(v))
-        ahead = self.reward + expected
+        ahead = self.reward + expected if paid else expected
         last = np.abs(ahead) + np.abs(v[self.owner] - ahead)
-        return np.asarray(1.01 * ((self.terms * UNIT + self.deviation) * size + UNIT * last))
+        error = 1.01 * ((self.terms * UNIT + self.deviation) * size + UNIT * last)
+        return np.asarray(error + np.where((size > 0) | (last > 0), TINY, 0.0))
 
     def best(self, values: FloatArray) -> tuple[FloatArray, IntArray]:
         """Maximum over the pairs of each place, and the first pair that attains it."""
@@ -261,7 +263,7 @@ def superharmonic(model: PairModel, v: FloatArray, choice: IntArray) -> tuple[fl
             break
         ahead = np.asarray(model.matrix @ weight)
         drop = weight[model.owner] - ahead
-        drop -= model.rounding(weight) + UNIT * np.abs(drop)
+        drop -= model.rounding(weight, paid=False) + UNIT * np.abs(drop)
         need = slack < 0
         served = need & (drop >= 0.5)
         epsilon = float((-slack[served] / drop[served]).max(initial=0.0)) * (1 + 16 * UNIT)
@@ -301,7 +303,7 @@ def subharmonic(model: PairModel, v: FloatArray, choice: IntArray) -> tuple[floa
     if weight is None:
         return math.inf, np.ones(model.n_places)
     excess = (v[model.owner] - model.lookahead(v) + model.rounding(v))[choice]
-    drop = (weight[model.owner] - model.matrix @ weight - model.rounding(weight))[choice]
+    drop = (weight[model.owner] - model.matrix @ weight - model.rounding(weight, paid=False))[choice]
     if (drop < 0.5).any():
         return math.inf, weight
     return float((np.maximum(excess, 0.0) / drop).max(initial=0.0)) * (1 + 16 * UNIT), weight
