@@ -12,8 +12,9 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -92,6 +93,61 @@ class RectangularUncertainty(Model):
             raise ValueError(f"{v.place(name, index)} is {float(array[index])!r}, expected a number {wanted}")
         self.__dict__.update(model=model, divergence=divergence, radius=None, strength=None)
         self.__dict__[name] = array
+
+    def to_dict(self) -> dict[str, Any]:
+        """Raw data for JSON.
+
+        Returns
+        -------
+        dict
+            ``model`` (the name of the class), ``nominal`` (the raw data of the linear MDP), ``divergence``, and ``radius``
+            or ``strength``.
+        """
+        name, numbers = ("radius", self.radius) if self.strength is None else ("strength", self.strength)
+        assert numbers is not None
+        return {
+            "model": type(self).__name__,
+            "nominal": self.model.to_dict(),
+            "divergence": self.divergence,
+            name: numbers.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`.
+
+        Parameters
+        ----------
+        data : mapping
+            Raw data.
+
+        Returns
+        -------
+        RectangularUncertainty
+            Of the same numbers.
+
+        Raises
+        ------
+        ValueError
+            If the data are those of another class, have an unknown key or lack one, or are invalid.
+        """
+        if data.get("model", cls.__name__) != cls.__name__:
+            raise ValueError(f"data describe a {data['model']}, expected a {cls.__name__}")
+        known = {"model", "nominal", "divergence", "radius", "strength"}
+        for key in ("nominal", "divergence"):
+            if key not in data:
+                raise ValueError(f"data lack the key {key!r} of a {cls.__name__}")
+        for key in data:
+            if key not in known:
+                raise ValueError(
+                    f"data have the unknown key {key!r}, expected some of {', '.join(sorted(known))}"
+                )
+        return cls(
+            LinearMDP.from_dict(data["nominal"]),
+            data["divergence"],
+            radius=data.get("radius"),
+            strength=data.get("strength"),
+        )
 
     def __repr__(self) -> str:
         kind = "radius" if self.radius is not None else "strength"

@@ -43,6 +43,7 @@ from mdplab.instances import (
 )
 from mdplab.instances.kernels import KERNEL_KINDS
 from mdplab.instances.policies import POLICY_KINDS
+from mdplab.instances.stored import encode
 from mdplab.solution import Status
 
 Family = Callable[[Draw], Any]
@@ -119,6 +120,19 @@ def test_every_engine_gives_instances(family: Family) -> None:
     """Models validate what they are given: no engine makes a family raise anything but ``Rejected``."""
     drawn(family, SeededDraw, 15)
     drawn(family, LatticeDraw, 60)
+
+
+@each_family
+@pytest.mark.parametrize("engine", [SeededDraw, LatticeDraw])
+def test_the_tape_gives_the_instance_back_bit_by_bit(family: Family, engine: Callable[[int], Draw]) -> None:
+    """So no family writes into what it was answered, and none depends on anything but its answers."""
+    for seed in range(5):
+        draw = engine(seed)
+        try:
+            instance = family(draw)
+        except Rejected:
+            continue
+        assert encode(family(ReplayDraw(draw.tape))) == encode(instance)
 
 
 @each_family

@@ -102,6 +102,23 @@ def same(x: Any, y: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_plain_data_are_json_and_come_back(name: str) -> None:
+    model = MODELS[name]()
+    data = json.loads(json.dumps(model.to_dict()))
+    assert json.loads(json.dumps(type(model).from_dict(data).to_dict())) == data
+
+
+def test_plain_data_of_an_uncertainty_are_checked() -> None:
+    kind, data = models.RectangularUncertainty, MODELS["RectangularUncertainty"]().to_dict()
+    with pytest.raises(ValueError, match="data describe a MDP"):
+        kind.from_dict(data | {"model": "MDP"})
+    with pytest.raises(ValueError, match="lack the key 'nominal'"):
+        kind.from_dict({key: value for key, value in data.items() if key != "nominal"})
+    with pytest.raises(ValueError, match="unknown key 'size'"):
+        kind.from_dict(data | {"size": 3})
+
+
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("compressed", [False, True])
 def test_there_and_back(name: str, compressed: bool, tmp_path: Path) -> None:
     model = MODELS[name]()
