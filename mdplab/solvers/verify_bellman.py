@@ -22,6 +22,9 @@ __all__ = ["Operator"]
 _WIDE = WIDE
 _EPS = EPS
 _NEWTON = 60
+_PATIENCE = 10
+_FINE = 1e-15
+"""A residual of this relative size that no longer halves is rounding."""
 
 
 def _lookahead(mdp: MDP, reward: FloatArray, v: Array) -> Array:
@@ -80,14 +83,17 @@ def _fixed_point(
 ) -> tuple[Array, float]:
     """Fixed point by Newton's method in extended precision, with its proven error but for the rounding of backups."""
     x = np.asarray(start, dtype=_WIDE)
-    best, size = x, np.inf
+    best, size, stalled = x, np.inf, 0
     for _ in range(_NEWTON):
         backup, policy = operator(x)
         residual = backup - x
         found = float(np.abs(residual).max())
-        if found >= 0.5 * size:
+        stalled = 0 if found < 0.5 * size else stalled + 1
+        # from far away the residual may grow before it falls
+        if stalled and (stalled > _PATIENCE or size <= _FINE * float(np.abs(best).max())):
             break
-        best, size = x, found
+        if found < size:
+            best, size = x, found
         x = x + _plain_solve(mdp, policy, residual.astype(float))
     return best, size / (1.0 - mdp.discount * (1.0 + mdp.row_deviation + deviation))
 

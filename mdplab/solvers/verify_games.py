@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy as np
 from mdplab._typing import Array, FloatArray
 from mdplab.models.game import MatrixGame
 from mdplab.models.preferences import PreferenceMatrix
-from mdplab.solution import Solution
-from mdplab.solvers.matrix_game import GameSolution, RegularisedNash
+from mdplab.solution import ConvergenceWarning, Solution
+from mdplab.solvers.matrix_game import GameSolution, RegularisedNash, regularised_nash
 from mdplab.solvers.nash_md import NashMDSolution
 from mdplab.solvers.verify import Check, Verification, _need_shape, _policy_checks, _verify
 from mdplab.solvers.verify_algebra import DOUBLE, EPS, WIDE
@@ -102,7 +103,12 @@ def _(solution: RegularisedNash, model: Any) -> Verification:
     own = normalise(solution.log_policy)
     policy = np.exp(own)
     logs = float(np.abs(own).max() + np.abs(reference).max())
-    exact, error, log_error = _nash(payoff, reference, solution.temperature, own)
+    with warnings.catch_warnings():
+        # the start decides nothing: what it leads to is certified below
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        law = np.exp(normalise(solution.log_reference)).astype(float)
+        start = regularised_nash(payoff, law, temperature=solution.temperature)
+    exact, error, log_error = _nash(payoff, reference, solution.temperature, start.log_policy.astype(WIDE))
     # gain of a best response: of the maximum of x'P pi - tau KL(x || mu) over the value of pi against itself
     answer = reference + payoff @ policy / tau
     top = answer.max()
