@@ -98,6 +98,7 @@ def test_claims_are_chosen_by_pattern_and_marker(
     result.assert_outcomes(passed=passed, failed=failed, deselected=deselected)
 
 
+@pytest.mark.slow
 def test_workers_share_the_claims(foreign: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     foreign.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider", "--claims").assert_outcomes(

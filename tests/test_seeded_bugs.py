@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Callable[[MDP, str], None], dict[str, Any], str]] = {
         "bootstraps from terminal states",
     ),
     "one discount too many": (evaluates, {}, r"E\[new\] .*, exact .*, gap"),
-    "entropy with the wrong sign": (regularises, {"discounts": (0.0, 0.8)}, "taken off"),
+    "entropy with the wrong sign": (regularises, {"discounts": (0.0, 0.8)}, "taken off|plus the constant"),
     "normalised before masking": (normalises, {"masked": True}, "normalised before they were masked|sum is"),
     "stale target": (keeps_its_target_fresh, {}, "an older copy|does not bootstrap"),
     "ties go to the first": (treats_ties_alike, {"discounts": (0.0, 0.9)}, "ties broken"),
@@ -101,7 +101,7 @@ def test_the_correct_code_passes(bug: str) -> None:
 def test_the_bug_is_found_and_named(bug: str) -> None:
     check, options, message = CASES[bug]
 
-    @settings(max_examples=200, database=None, deadline=None, phases=[Phase.generate, Phase.shrink])
+    @settings(max_examples=200, derandomize=True, deadline=None, phases=[Phase.generate, Phase.shrink])
     @given(mdps(**SHORT, **options))
     def run(mdp: MDP) -> None:
         check(mdp, bug)

@@ -116,11 +116,13 @@ def value_hints(
         yield f"{name} is zero everywhere: was anything computed?"
     shift = float(np.mean(x - y))
     if x.size > 1 and explains(y + shift):
-        states = math.log(mdp.n_actions) * temperature
-        for steps, text in ((1 / (1 - gamma), ""), (gamma / (1 - gamma), ", beginning with the second step")):
-            if temperature > 0 and abs(abs(shift) - states * steps) <= near:
+        entropy = math.log(mdp.n_actions) * temperature / (1 - gamma)
+        for most, when in ((entropy, ""), (gamma * entropy, ", beginning with the second step")):
+            if temperature > 0 and abs(abs(shift) - most) <= near:
                 yield (
-                    f"{name} is off by temperature * log(A) in each step{text}: the entropy is measured from the uniform "
+                    f"{name} is off by temperature * log(A) in each step{when}: the entropy is measured from the uniform "
                     "policy in one and from the counting measure in the other; see log_reference"
                 )
+            if temperature > 0 and abs(shift + 2 * most) <= near:
+                yield f"{name} is off by twice the largest entropy in each step{when}: it is taken off where it is added"
         yield f"{name} is the exact one plus the constant {shift:.6g}: a constant in the rewards?"

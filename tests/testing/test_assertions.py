@@ -115,6 +115,10 @@ def test_an_error_anywhere_is_seen(data: st.DataObject, size: float, below: bool
             "measured from the uniform",
         ),
         (
+            lambda: assert_soft_optimal(NAMED, temperature=0.5, value=SOFT.value - np.log(2) * 0.9 / 0.1),
+            "twice the largest entropy in each step, beginning with the second step: it is taken off",
+        ),
+        (
             lambda: assert_soft_optimal(NAMED, temperature=0.5, policy=BEST.policy),
             "is not the soft-optimal policy.*\n.*\n.*check the temperature",
         ),
