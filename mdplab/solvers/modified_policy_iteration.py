@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups, modified
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
 from mdplab.solution import Status
 from mdplab.solvers.certificate import Enclosure, enclose, lookahead_rounding
@@ -51,6 +52,7 @@ _THETA = 0.3
 """Policy sweeps end when their residual is this part of the last optimality residual."""
 
 
+@interruptible
 def modified_policy_iteration(
     mdp: MDP,
     *,
@@ -135,6 +137,8 @@ def run_modified(
     first = first_value(start, mdp.n_states)
     arrays = discounted_arrays(mdp, sharp=False)
     backup, history, interrupted = _accelerated(arrays, first, tol, max_steps, inner, callback)
+    if interrupted:  # it was asked for the last time
+        callback = None
     left = 1 if interrupted else max_steps - len(history)
     end = _finished(arrays, backup, tol, left, _later(callback, len(history)))
     if end.status is Status.PRECISION_LIMIT and end.found.slack > end.found.half_span * 0.125:
@@ -202,7 +206,7 @@ def _accelerated(
         found = enclose(arrays, value, backup, lookahead_rounding(arrays, value, backup))
 
         stopped = None if callback is None else _asked(callback, len(history), found)
-        if stopped is not None and stopped(0):
+        if asked(None) if stopped is None else stopped(0):
             return backup, history, True
         if found.bound <= tol or found.half_span <= 0.25 * found.slack:
             break
@@ -247,7 +251,7 @@ def _later(callback: Callback | None, steps: int) -> Callback | None:
 
 def _asked(callback: Callback, steps: int, found: Enclosure) -> Callable[[int], bool]:
     """Ask the callback whether to stop, some sweeps after the one that gave the bounds."""
-    return lambda more: bool(callback(steps + more, found.value - found.bound, found.value + found.bound))
+    return lambda more: asked(callback, steps + more, found.value - found.bound, found.value + found.bound)
 
 
 def _prepared(arrays: DiscountedArrays) -> tuple[Any, tuple[Any, ...]]:

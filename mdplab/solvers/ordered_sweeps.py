@@ -19,6 +19,7 @@ import numpy as np
 
 from mdplab._kernels import ordered
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked
 from mdplab.solvers.discounted import DiscountedArrays
 
 __all__ = ["OrderedSweeps"]
@@ -125,7 +126,7 @@ class OrderedSweeps:
                 changes[done : done + 1 if stopped else None],
                 self.state,
             )
-            end = stopped is not None and stopped(done)
+            end = asked(None) if stopped is None else stopped(done)
         self.left -= done + self.state[1] - before
         self.length *= 2
         value -= 0.5 * (value.min() + value.max())

@@ -53,10 +53,12 @@ from scipy.sparse.csgraph import connected_components
 from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.convex.pair_loss import PairLoss
 from mdplab.convex.smooth import minimise_smooth
+from mdplab.interrupts import interruptible
 from mdplab.models import PairWeights, Policy
 from mdplab.operators import _check
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Layout, Solution, Status
+from mdplab.solvers.discounted import warn_max_steps
 
 __all__ = ["FitSolution", "bradley_terry_fit", "direct_preference_fit"]
 
@@ -110,6 +112,7 @@ class FitSolution(Solution):
         return ("item",), {"reward": self.reward, "component": self.component, **policy}
 
 
+@interruptible
 def bradley_terry_fit(
     weights: PairWeights | ArrayLike,
     *,
@@ -150,6 +153,7 @@ def bradley_terry_fit(
     effective = _effective(weights, smoothing, flip)
     n = effective.shape[0]
     fit = _fit(effective, np.eye(n), np.zeros(n), True, tol, max_steps)
+    warn_max_steps("bradley_terry_fit", fit[8], fit[6], fit[4], tol)
     task: dict[str, Any] = {
         "temperature": 1.0,
         "log_reference": np.zeros(n),
@@ -160,6 +164,7 @@ def bradley_terry_fit(
     return _solution(fit, effective, fit[0], None, task)
 
 
+@interruptible
 def direct_preference_fit(
     weights: PairWeights | ArrayLike,
     reference: ArrayLike | None = None,
@@ -243,6 +248,7 @@ def direct_preference_fit(
         "smoothing": smoothing,
         "flip": flip,
     }
+    warn_max_steps("direct_preference_fit", fit[8], fit[6], fit[4], tol)
     return _solution(fit, effective, temperature * (log_policy - logs), log_policy, task)
 
 
@@ -315,7 +321,8 @@ def _fit(
         status = Status.NOT_ATTAINED if runaway else Status.UNCERTIFIED
         theta = none if runaway else theta
     elif bound > tol:
-        status = Status.PRECISION_LIMIT if minimum.status is not Status.MAX_STEPS else Status.MAX_STEPS
+        cut_short = minimum.status in (Status.MAX_STEPS, Status.INTERRUPTED)
+        status = minimum.status if cut_short else Status.PRECISION_LIMIT
     else:
         unique = gauge is None or (tabular and gauge.shape[0] == 1)
         status = Status.CONVERGED if unique else Status.NOT_UNIQUE

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
 from mdplab._typing import FloatArray
+from mdplab.interrupts import interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.tilt import log_sum_exp
@@ -28,6 +29,7 @@ from mdplab.solvers.span_iteration import iterate_span
 __all__ = ["residual_q_learning"]
 
 
+@interruptible
 def residual_q_learning(
     mdp: MDP,
     residual_reward: ArrayLike,

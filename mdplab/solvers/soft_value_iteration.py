@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
 from mdplab._typing import FloatArray
+from mdplab.interrupts import interruptible
 from mdplab.models.tabular import MDP
 from mdplab.solvers.certificate import lookahead_rounding, soft_rounding
 from mdplab.solvers.control import ControlSolution, soft_solution
@@ -24,6 +25,7 @@ from mdplab.solvers.span_iteration import iterate_span
 __all__ = ["soft_value_iteration"]
 
 
+@interruptible
 def soft_value_iteration(
     mdp: MDP,
     *,

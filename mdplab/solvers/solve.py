@@ -19,6 +19,7 @@ import dataclasses
 
 import numpy as np
 
+from mdplab.interrupts import interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.solution import Status
@@ -40,6 +41,7 @@ _SYSTEMS = "the span of the residual falls slowly: linear systems"
 _REST = "the span of the residual falls slowly and the model is too large for linear systems: more sweeps"
 
 
+@interruptible
 def solve(
     mdp: MDP, tol: float = 1e-8, *, max_steps: int = 100_000, callback: Callback | None = None
 ) -> ControlSolution:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mdplab._typing import FloatArray
+from mdplab.interrupts import asked
 from mdplab.solution import Status
 from mdplab.solvers.certificate import Enclosure, enclose
 from mdplab.solvers.discounted import Callback, DiscountedArrays
@@ -127,10 +128,9 @@ def iterate_span(
                 backup[:] = correction
                 chunk = 1
                 continue
-        if callback is not None:
-            stop = callback(len(history), found.value - found.bound, found.value + found.bound)
-            if stop and status in (None, Status.MAX_STEPS):
-                status = Status.INTERRUPTED
+        stop = asked(callback, len(history), found.value - found.bound, found.value + found.bound)
+        if stop and status in (None, Status.MAX_STEPS):
+            status = Status.INTERRUPTED
         if status is not None:
             return SpanIteration(found, w, q, status, np.array(history))
         # Where the half-span must get for the bound to meet tol, kept above what rounding leaves visible.

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import BoolArray, FloatArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models._kernel import STAGED
 from mdplab.models.finite_horizon import FiniteHorizonMDP
 from mdplab.operators import _check
@@ -81,6 +82,7 @@ class StageMirrorDescentSolution(Solution):
         return np.asarray(np.exp(self.log_policies))
 
 
+@interruptible
 def stage_mirror_descent(
     mdp: FiniteHorizonMDP,
     *,
@@ -157,7 +159,7 @@ def stage_mirror_descent(
         action_values.append(found.q)
         errors.append(found.errors)
         q_errors.append(found.q_errors)
-        if callback is not None and callback(t, log_policy, found.value):
+        if asked(callback, t, log_policy, found.value):
             status = Status.INTERRUPTED
             break
         if t < steps:

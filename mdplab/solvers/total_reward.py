@@ -42,6 +42,7 @@ import numpy as np
 from scipy import sparse
 
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
+from mdplab.interrupts import asked, interruptible
 from mdplab.models.total_reward import TotalRewardMDP
 from mdplab.operators.components import almost_sure, attractor, end_components, recurrent_classes
 from mdplab.solution import Certificate, Layout, Solution, Status
@@ -129,6 +130,7 @@ class _Run:
     unbounded: list[tuple[IntArray, IntArray]] = field(default_factory=list)  # places, their pairs
 
 
+@interruptible
 def total_reward(
     model: TotalRewardMDP,
     *,
@@ -162,10 +164,6 @@ def total_reward(
     ------
     ValueError
         If ``tol`` or ``max_steps`` is out of range.
-
-    References
-    ----------
-    .. [1] D. P. Bertsekas and J. N. Tsitsiklis, "An analysis of stochastic shortest path problems", 1991.
     """
     check_controls(tol, max_steps)
     pairs = pair_model(model)
@@ -203,11 +201,13 @@ def _iterate(run: _Run, max_steps: int, callback: Callback | None) -> None:
         following = _keep_proper(run, np.where(better, first, choice))
         if len(run.residuals) >= max_steps:
             run.status = Status.MAX_STEPS
+        shown: tuple[FloatArray, ...] = ()
         if callback is not None:
             lower, weight = subharmonic(model, run.value, choice)
             upper, heavy = superharmonic(model, run.value, choice)
-            if callback(len(run.residuals), run.value - lower * weight, run.value + upper * heavy):
-                run.status = Status.INTERRUPTED
+            shown = run.value - lower * weight, run.value + upper * heavy
+        if asked(callback, len(run.residuals), *shown):
+            run.status = Status.INTERRUPTED
         if run.status is not Status.CONVERGED:
             return
         if run.model is model:

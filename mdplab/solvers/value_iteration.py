@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._kernels import backups
 from mdplab._typing import FloatArray
+from mdplab.interrupts import interruptible
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.solvers.certificate import lookahead_rounding
@@ -25,6 +26,7 @@ from mdplab.solvers.span_iteration import iterate_span
 __all__ = ["first_value", "value_iteration"]
 
 
+@interruptible
 def value_iteration(
     mdp: MDP,
     *,

@@ -109,6 +109,7 @@ def test_a_minimiser_that_exists_is_never_called_not_attained() -> None:
 
 
 @pytest.mark.parametrize("max_steps", [1, 2, 3])
+@pytest.mark.filterwarnings("ignore::mdplab.solution.ConvergenceWarning")
 def test_the_bound_covers_an_unfinished_run(max_steps: int) -> None:
     rng = np.random.default_rng(max_steps)
     finite = 0
