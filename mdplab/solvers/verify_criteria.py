@@ -97,10 +97,8 @@ def _average_checks(solution: AverageSolution, model: MDP) -> list[Check]:
     first = float(np.abs(ahead.max(axis=1) - gain).max())
     # which actions conserve the gain is decided up to rounding: by any threshold of this size
     doubt = 32 * DOUBLE * (model.n_states + 4) * (size + float(np.abs(gain).max()))
-    second = [
-        _conserved(q, ahead, gain, bias, d) for d in (0.0, 1e-3 * doubt, 0.03 * doubt, doubt, 4 * doubt)
-    ]
-    off_second = max(min(second) - solution.bias_residual, solution.bias_residual - max(second))
+    second = [_conserved(q, ahead, gain, bias, d) for d in (0.03 * doubt, 0.3 * doubt, doubt, 4 * doubt)]
+    off_second = min(abs(solution.bias_residual - found) for found in second)
     chain = (flow.own * flow.vector(solution.policy)[:, np.newaxis]).T @ flow.kernel
     label = connected(np.asarray(chain > 0))
     reach = np.linalg.matrix_power((chain > 0).astype(float) + np.eye(model.n_states), model.n_states) > 0

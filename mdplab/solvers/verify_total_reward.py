@@ -154,7 +154,14 @@ def _total_checks(solution: TotalRewardSolution, model: TotalRewardMDP) -> list[
     idle = ~model.terminal
     for _ in range(n):
         idle = (free & ~(leads @ ~idle)).reshape(n, a).any(axis=1)
+    # where the policy stays among idle states for ever it has stopped
+    taken = leads[np.arange(n) * a + solution.policy.argmax(axis=1)]
+    rests = solution.idle & np.isfinite(solution.value)
+    for _ in range(n):
+        rests = rests & ~(taken @ ~rests)
+    counted = float(np.abs(solution.steps_to_stop[rests]).max(initial=0.0))
     checks = [
+        Check("no steps where the policy idles", counted, 0.0),
         same("q", solution.q, q.reshape(n, a), 4 * (n + 4) * DOUBLE * size),
         Check(
             "proper where the value is not -inf",
