@@ -13,11 +13,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from mdplab._typing import Array
+from mdplab._typing import Array, FloatArray
 from mdplab.claims.certify import ExactSide, prove
 from mdplab.claims.check import inside
 from mdplab.claims.claim import Claim
@@ -25,7 +25,7 @@ from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Side, Undecided
 
-__all__ = ["Conjecture", "Kind", "as_conjecture", "of_part"]
+__all__ = ["Conjecture", "Kind", "Measured", "as_conjecture", "of_part"]
 
 Kind = Literal["at most", "at least", "equal"]
 Sides = Callable[[Any], tuple[Any, Any]]
@@ -115,31 +115,45 @@ class Conjecture:
             return Outcome("undecided", message=str(reason))
         return _COMPARED[self.kind].compare(left, right, resolution=_ANY_ERROR, floor=self.floor)
 
-    def score(self, outcome: Outcome) -> float:
-        """How far an instance is from breaking the conjecture.
+    def measure(self, instance: Any) -> Measured:
+        """Both sides on an instance, and how far it is from breaking the conjecture.
 
         Parameters
         ----------
-        outcome : Outcome
-            Of :meth:`check`.
+        instance : object
+            An instance of the family.
 
         Returns
         -------
-        float
-            In [-2, 2], or ``-inf`` where nothing can be said; see the module.
+        Measured
+
+        Raises
+        ------
+        Undecided
+            If a solver did not converge.
+        ValueError
+            If a side is not a number, or both have different shapes.
         """
-        if outcome.verdict not in ("holds", "violated"):
-            return -math.inf
-        return float(self.scores(outcome.left, outcome.right, outcome.error).max(initial=-math.inf))
+        with np.errstate(all="ignore"):  # what is not a number is refused below
+            sides = _pair(self.sides(instance))
+        (left, left_error), (right, right_error) = (
+            _numbers(side, name) for side, name in zip(sides, ("left", "right"), strict=True)
+        )
+        if left.shape != right.shape:
+            raise ValueError(f"the sides have different shapes: left {left.shape}, right {right.shape}")
+        score = float(self.scores(left, right, left_error + right_error).max())
+        return Measured(left, right, score, all(isinstance(side, Side) for side in sides))
 
     def scores(self, left: Array, right: Array, error: Any = 0.0) -> Array:
-        """Scores of all entries; ``-inf`` at most at the floor."""
+        """Scores of all entries, in [-2, 2]; ``-inf`` where both sides are at most the floor, or one is infinite."""
         small, large = (right, left) if self.kind == "at least" else (left, right)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gap = np.abs(small - large) if self.kind == "equal" else small - large
-            size = np.maximum(np.abs(small), np.abs(large))
-            score = np.where(np.isfinite(size) & (size > self.floor), (gap - error) / size, -np.inf)
-        return np.asarray(score)
+        size = np.maximum(np.abs(small), np.abs(large))
+        counts = (size > self.floor) & (size < np.inf)
+        if not counts.all():
+            small, large, error = (np.where(counts, x, 0.0) for x in (small, large, error))
+            size = np.where(counts, size, 1.0)
+        gap = np.abs(small - large) if self.kind == "equal" else small - large
+        return np.where(counts, (gap - error) / size, -np.inf)
 
     def surely_violated(self, instance: Any) -> bool | None:
         """What exact arithmetic says of an instance.
@@ -171,11 +185,45 @@ def _pair(answer: Any) -> tuple[Any, Any]:
     return answer
 
 
+class Measured(NamedTuple):
+    """What a conjecture gives on an instance.
+
+    Attributes
+    ----------
+    left, right : ndarray
+        The two sides.
+    score : float
+        See the module; ``-inf`` where nothing can be said.
+    stated : bool
+        Whether both sides state a bound on their error.
+    """
+
+    left: FloatArray
+    right: FloatArray
+    score: float
+    stated: bool
+
+
+def _numbers(side: Any, name: str) -> tuple[FloatArray, FloatArray]:
+    """Value and error bound of a side; a ValueError where it is not a number."""
+    if not isinstance(side, Side):
+        side = _unstated(side)
+    value = np.asarray(side.value, dtype=float)
+    if not value.size:
+        raise ValueError(f"the {name} side is empty")
+    good = np.isfinite(value)
+    if not good.all() and not (side.infinities and not np.isnan(value).any()):
+        raise ValueError(f"the {name} side is {value[~good][0]}")
+    return value, np.asarray(side.error, dtype=float)
+
+
 def _unstated(side: Any) -> Side:
     value = np.asarray(side, dtype=float)
-    relative, absolute = UNSTATED
-    finite = np.where(np.isfinite(value), np.abs(value), 0.0)
-    return Side(value, relative * finite + absolute, infinities=bool(np.isinf(value).any()))
+    size = np.abs(value)
+    infinite = not bool((size < np.inf).all())
+    if infinite:
+        size = np.where(size < np.inf, size, 0.0)
+    return Side(value, UNSTATED[0] * size + UNSTATED[1], infinities=infinite)
 
 
 def _left(instance: Any) -> Side:

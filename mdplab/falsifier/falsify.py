@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mdplab.claims.relations import Relation, Side
+from mdplab.claims.relations import Relation
 from mdplab.falsifier.conjecture import Conjecture, Sides, as_conjecture
 from mdplab.falsifier.result import Counterexample, Falsification, Verdict
 from mdplab.falsifier.search import Candidate, Family, Search
@@ -105,7 +105,7 @@ class Confirmation:
         """Whether the candidate's violation is real."""
         if self._conjecture.exact is None:
             # Below the margin rounding may have broken a conjecture that is tight.
-            return candidate.score > (MARGIN if self._is_unstated(candidate) else 0.0)
+            return candidate.score > (0.0 if candidate.measured.stated else MARGIN)
         try:
             sure = self._conjecture.surely_violated(candidate.instance)
         except Exception as problem:
@@ -116,16 +116,13 @@ class Confirmation:
         self.open += sure is None
         return sure is True
 
-    def _is_unstated(self, candidate: Candidate) -> bool:
-        return not all(isinstance(side, Side) for side in self._conjecture.sides(candidate.instance))
-
     def describe(self, candidate: Candidate) -> str:
         """How a violation is known, in words."""
         if self._conjecture.exact is not None:
             return "confirmed in exact arithmetic"
-        if self._is_unstated(candidate):
-            return f"beyond {MARGIN:g} of the sides, whose error bounds are not stated"
-        return "beyond the error bounds of both sides"
+        if candidate.measured.stated:
+            return "beyond the error bounds of both sides"
+        return f"beyond {MARGIN:g} of the sides, whose error bounds are not stated"
 
 
 def _simplest(search: Search, best: Candidate, confirm: Callable[[Candidate], bool]) -> Candidate:
@@ -157,15 +154,15 @@ def _result(
     extremal = None
     if best is not None:
         how = confirm.describe(best) if found else "in floats"
-        outcome = best.outcome
+        left, right = best.measured.left, best.measured.right
         extremal = Counterexample(
-            conjecture.name, conjecture.statement, best.instance, outcome.left.tolist(), outcome.right.tolist(), how,
+            conjecture.name, conjecture.statement, best.instance, left.tolist(), right.tolist(), how,
             best.tape,
         )  # fmt: skip
     return Falsification(
         verdict,
         conjecture,
-        None if best is None or conjecture.kind == "equal" else _tightness(best.score),
+        None if best is None or conjecture.kind == "equal" else _ratio(conjecture, best, found),
         extremal,
         search.tried,
         search.skipped,
@@ -177,6 +174,12 @@ def _result(
         interrupted,
         message,
     )
+
+
+def _ratio(conjecture: Conjecture, best: Candidate, found: bool) -> float:
+    """Tightness of the sides as they are; beyond 1 only where that is confirmed."""
+    score = float(conjecture.scores(best.measured.left, best.measured.right).max())
+    return _tightness(score if found else min(score, 0.0))
 
 
 def _tightness(score: float) -> float:

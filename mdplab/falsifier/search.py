@@ -13,21 +13,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mdplab.claims.relations import Outcome
-from mdplab.falsifier.conjecture import Conjecture
+from mdplab.claims.relations import Undecided
+from mdplab.falsifier.conjecture import Conjecture, Measured
+from mdplab.falsifier.stack import CopiesDraw, StackDraw
 from mdplab.falsifier.tapes import Tape, mutated, real_vector, signature, with_reals
-from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw, TapeEntry
+from mdplab.instances import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw
 
 __all__ = ["BudgetSpent", "Candidate", "Family", "Search"]
 
 Family = Callable[[Draw], Any]
 
 _POOL = 24  # candidates that are kept between rounds
+_SAME_SIZE = 3  # of them with the same sizes
+_BATCH = 500  # instances of a stack
 _STARTS = 4  # climbs of one round
 _LONGEST_ROUND = 4000
 _SIMPLEX_LIMIT = 40  # numbers beyond which Nelder-Mead no longer gets anywhere
@@ -49,14 +52,14 @@ class Candidate:
         Answers that give it; None for a named instance.
     instance : object
         The instance.
-    outcome : Outcome
+    measured : Measured
         Both sides.
     """
 
     score: float
     tape: Tape | None
     instance: Any
-    outcome: Outcome
+    measured: Measured
 
 
 @dataclass
@@ -122,27 +125,34 @@ class Search:
 
     def _round(self, number: int) -> None:
         size = min(100 << number, _LONGEST_ROUND)
+        stacked = self.conjecture.stacked is not None
         engines: tuple[type[LatticeDraw] | type[SeededDraw], ...] = (LatticeDraw, SeededDraw)
         for kind, engine in enumerate(engines):
             rng = self._rng(number, kind)
-            if self.conjecture.stacked is not None:
-                self._explore_stacked(engine, rng, 8 * size)
-                continue
-            for _ in range(size // (1 + kind)):
-                self._draw(engine(int(rng.integers(2**62))))
-        for place, start in enumerate(self._starts()):
-            self._climb(start, size, self._rng(number, 2, place))
+            if stacked:
+                for _ in range(8 * size // _BATCH + 1):
+                    self._score_stack(StackDraw(engine(rng), _BATCH), 2)
+            else:
+                for _ in range(size // (1 + kind)):
+                    self._draw(engine(rng))
+        for place, start in enumerate(self._starts(self._rng(number, 2))):
+            rng = self._rng(number, 2, place)
+            best = self._climb_stacked(start, 4 * size, rng) if stacked else self._climb(start, size // 2, rng)
+            for _ in range(2):
+                best = self._polish(best, size // (8 if stacked else 4), rng)
 
     def _rng(self, *place: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *place])))
 
-    def _starts(self) -> list[Candidate]:
-        """The best candidate of each of the best sizes, then the best of all."""
+    def _starts(self, rng: np.random.Generator) -> list[Candidate]:
+        """The best candidates of the two best sizes, and of two other sizes by chance."""
         chosen: dict[Any, Candidate] = {}
         for candidate in self.pool:
             if candidate.tape is not None:
                 chosen.setdefault(signature(candidate.tape), candidate)
-        return list(chosen.values())[:_STARTS]
+        first, others = list(chosen.values())[:2], list(chosen.values())[2:]
+        picked = rng.choice(len(others), min(len(others), _STARTS - 2), replace=False) if others else []
+        return first + [others[i] for i in picked]
 
     # --- one instance ----------------------------------------------------------------------------------------------
 
@@ -194,15 +204,13 @@ class Search:
             if not self.conjecture.assumes(instance):
                 self.skipped += 1
                 return None
-            outcome = self.conjecture.check(instance)
-        except Exception as problem:
-            return self._fail(problem)
-        if outcome.verdict == "undecided":
+            measured = self.conjecture.measure(instance)
+        except Undecided:
             self.undecided += 1
             return None
-        if outcome.verdict == "error":
-            return self._fail(ValueError(outcome.message))
-        return Candidate(self.conjecture.score(outcome), tape, instance, outcome)
+        except Exception as problem:
+            return self._fail(problem)
+        return Candidate(measured.score, tape, instance, measured)
 
     def _enter(self, candidate: Candidate) -> Candidate:
         if candidate.score > 0:
@@ -210,45 +218,64 @@ class Search:
                 self.found = candidate
                 raise BudgetSpent
             # What is not confirmed counts as tight, so that the search goes elsewhere.
-            candidate = Candidate(0.0, candidate.tape, candidate.instance, candidate.outcome)
+            candidate = replace(candidate, score=0.0)
         last = self.pool[-1].score if len(self.pool) >= _POOL else -math.inf
         if candidate.score > last and all(candidate.score != other.score for other in self.pool):
             self.pool.append(candidate)
             self.pool.sort(key=lambda other: -other.score)
-            del self.pool[_POOL:]
+            self._thin()
         return candidate
+
+    def _thin(self) -> None:
+        """Keep the pool small, and open to many sizes: a few candidates of each."""
+        seen: dict[Any, int] = {}
+        kept = []
+        for candidate in self.pool:
+            sizes = None if candidate.tape is None else signature(candidate.tape)
+            seen[sizes] = seen.get(sizes, 0) + 1
+            if seen[sizes] <= _SAME_SIZE:
+                kept.append(candidate)
+        self.pool = kept[:_POOL]
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
-    def _explore_stacked(
-        self, engine: type[LatticeDraw] | type[SeededDraw], rng: np.random.Generator, size: int
-    ) -> None:
-        """Score many instances by one call, and look closely at the best."""
+    def _score_stack(self, draw: StackDraw, looks: int) -> Candidate | None:
+        """Score many instances by one call, and look closely at the best; returns the best of these."""
+        self._spend(_BATCH)
         raw, sides = self.conjecture.stacked  # type: ignore[misc]
-        batch = 500
-        for _ in range(size // batch + 1):
-            self._spend(batch)
-            draw = StackDraw(engine(int(rng.integers(2**62))), batch)
-            try:
+        try:
+            with np.errstate(all="ignore"):
                 left, right = sides(raw(draw))
-            except Rejected:
-                self.skipped += batch
-                continue
-            scores = self.conjecture.scores(np.asarray(left, float), np.asarray(right, float))
-            scores = scores.reshape(batch, -1).max(axis=1)
-            for i in np.argsort(-scores)[:2]:
-                if scores[i] > -np.inf:
-                    self._draw(ReplayDraw(draw.tape_of(int(i))))
+        except Rejected:
+            self.skipped += _BATCH
+            return None
+        scores = self.conjecture.scores(np.asarray(left, float), np.asarray(right, float))
+        scores = scores.reshape(_BATCH, -1).max(axis=1)
+        best = None
+        for i in np.argsort(-scores)[:looks]:
+            if scores[i] > -np.inf:
+                tried = self._draw(ReplayDraw(draw.tape_of(int(i))))
+                if tried is not None and (best is None or tried.score > best.score):
+                    best = tried
+        return best
 
-    def _climb(self, start: Candidate, size: int, rng: np.random.Generator) -> None:
-        """Random changes, half of the evaluations; then the simplex method on the real numbers."""
+    def _climb(self, start: Candidate, steps: int, rng: np.random.Generator) -> Candidate:
+        """Random changes, one after another; what is no worse is kept."""
         best = start
-        for _ in range(size // 2):
+        for _ in range(steps):
             tried = self._draw(ReplayDraw(mutated(best.tape or [], rng)))
             if tried is not None and tried.score >= best.score:
                 best = tried
-        for part in (size // 4, size // 4):
-            best = self._polish(best, part, rng)
+        return best
+
+    def _climb_stacked(self, start: Candidate, steps: int, rng: np.random.Generator) -> Candidate:
+        """Random changes of many copies at once; the best goes on."""
+        best = start
+        for _ in range(steps // _BATCH + 1):
+            tried = self._score_stack(CopiesDraw(best.tape or [], rng, _BATCH), 1)
+            if tried is not None and tried.score >= best.score:
+                best = tried
+        return best
 
     def _polish(self, start: Candidate, size: int, rng: np.random.Generator) -> Candidate:
         from scipy.optimize import minimize
@@ -286,40 +313,3 @@ class Search:
             },
         )
         return best
-
-
-class StackDraw(Draw):
-    """Answers for many instances at once: single integers, booleans and choices are shared, all else gets an axis in front.
-
-    Parameters
-    ----------
-    inner : Draw
-        The engine that answers.
-    size : int
-        Number of instances B.
-    """
-
-    def __init__(self, inner: LatticeDraw | SeededDraw, size: int) -> None:
-        super().__init__()
-        self._inner, self._size = inner, size
-        self._shared: list[bool] = []
-
-    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Any:
-        shared = shape == () and kind in ("integers", "boolean", "choice")
-        self._shared.append(shared)
-        return self._inner._answer(kind, shape if shared else (self._size, *shape), parameters)
-
-    def number(self, low: float, high: float) -> Any:
-        """One number an instance, shape (B,)."""
-        return self.uniform(low, high)
-
-    def log_number(self, low: float, high: float) -> Any:
-        """One number an instance, shape (B,)."""
-        return self.log_uniform(low, high)
-
-    def tape_of(self, index: int) -> Tape:
-        """The tape of one of the instances."""
-        return [
-            entry if shared else TapeEntry(entry.kind, entry.parameters, np.asarray(entry.value[index]))
-            for entry, shared in zip(self.tape, self._shared, strict=True)
-        ]

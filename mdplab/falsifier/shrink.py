@@ -18,7 +18,8 @@ from mdplab._typing import Array, FloatArray
 from mdplab.falsifier.search import BudgetSpent, Candidate, Search
 from mdplab.falsifier.simplest import complexity
 from mdplab.falsifier.tapes import Tape
-from mdplab.instances.draw import ReplayDraw, TapeEntry
+from mdplab.instances import ReplayDraw
+from mdplab.instances.draw import TapeEntry
 
 __all__ = ["shrunk"]
 

@@ -16,7 +16,7 @@ from mdplab.instances.couples import (
     mdp_with_values,
 )
 from mdplab.instances.datasets import logged_datasets
-from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw
+from mdplab.instances.draw import Draw, LatticeDraw, Rejected, SeededDraw
 from mdplab.instances.environment import absorbing_states, as_gymnasium
 from mdplab.instances.finite_horizon import deterministic_horizon_mdp, horizon_mdps
 from mdplab.instances.games import (
@@ -55,6 +55,7 @@ from mdplab.instances.renewal import (
     inventory_horizon,
     machine_replacement,
 )
+from mdplab.instances.replay import ReplayDraw
 from mdplab.instances.rewards import random_reward, random_start
 from mdplab.instances.signals import constrained_mdps, multi_objective_mdps
 from mdplab.instances.sparse import random_successors, safety_graph, survival_chain

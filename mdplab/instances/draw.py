@@ -7,7 +7,7 @@ and :meth:`Draw.reject` discards a draw where they cannot.  Who answers is the e
 * :class:`SeededDraw` follows the family's law;
 * :class:`GridDraw` answers with simple rationals of the closed support, so that vertices, ties and absorbing states
   occur; :class:`LatticeDraw` takes its integers from a generator, the strategies of Hypothesis from their choices;
-* :class:`ReplayDraw` answers from a tape, which may have been changed.
+* :class:`~mdplab.instances.ReplayDraw` answers from a tape, which may have been changed.
 
 Every engine records questions and answers on its ``tape``, from which the instance can be rebuilt.
 """
@@ -25,11 +25,11 @@ import numpy as np
 
 from mdplab._typing import Array, BoolArray, FloatArray, IntArray
 
-__all__ = ["Draw", "GridDraw", "LatticeDraw", "Rejected", "ReplayDraw", "SeededDraw", "TapeEntry"]
+__all__ = ["Draw", "GridDraw", "LatticeDraw", "Rejected", "SeededDraw", "TapeEntry"]
 
 Option = TypeVar("Option")
 Shape = int | tuple[int, ...]
-Seed = int | Sequence[int] | np.random.SeedSequence
+Seed = int | Sequence[int] | np.random.SeedSequence | np.random.Generator
 
 
 class Rejected(Exception):
@@ -186,8 +186,8 @@ class SeededDraw(Draw):
 
     Parameters
     ----------
-    seed : int, sequence of int, or numpy.random.SeedSequence
-        The same seed gives the same instance, bit for bit on one platform.
+    seed : int, sequence of int, numpy.random.SeedSequence, or numpy.random.Generator
+        The same seed gives the same instance, bit for bit on one platform; a generator goes on from its state.
     """
 
     def __init__(self, seed: Seed) -> None:
@@ -217,6 +217,8 @@ class SeededDraw(Draw):
 
 
 def _generator(seed: Seed) -> np.random.Generator:
+    if isinstance(seed, np.random.Generator):
+        return seed
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     return np.random.Generator(np.random.PCG64(sequence))
 
@@ -332,8 +334,8 @@ class LatticeDraw(GridDraw):
 
     Parameters
     ----------
-    seed : int, sequence of int, or numpy.random.SeedSequence
-        The same seed gives the same instance, bit for bit on every platform.
+    seed : int, sequence of int, numpy.random.SeedSequence, or numpy.random.Generator
+        The same seed gives the same instance, bit for bit on every platform; a generator goes on from its state.
     """
 
     def __init__(self, seed: Seed) -> None:
@@ -342,83 +344,3 @@ class LatticeDraw(GridDraw):
 
     def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> IntArray:
         return np.asarray(self._rng.integers(low, high, size=shape, endpoint=True), dtype=np.int64)
-
-
-class ReplayDraw(Draw):
-    """Answers from a tape.  Where the questions have come to differ from it, answers are fitted to them.
-
-    An answer of another shape is cut, or filled with its simplest entries; numbers are moved into the range that is
-    asked for; a question of another kind than the tape's next, or behind its end, gets the simplest answer of the grid.
-    So a tape whose sizes were lowered gives a smaller instance of the family.
-
-    Parameters
-    ----------
-    tape : sequence of TapeEntry
-        Answers in the order of the questions.
-    dropped : int, optional
-        Where an axis of an answer is by one too long, the index that is left out; by default the last.
-    """
-
-    def __init__(self, tape: Sequence[TapeEntry], *, dropped: int | None = None) -> None:
-        super().__init__()
-        self._entries = iter(tape)
-        self._dropped = dropped
-
-    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Array:
-        simplest = _Simplest()._answer(kind, shape, parameters)
-        entry = next(self._entries, None)
-        if entry is None or entry.kind != kind or entry.value.ndim != len(shape):
-            return simplest
-        value = entry.value
-        if value.shape != shape:
-            value = self._fitted(value, simplest)
-        match kind:
-            case "weights":
-                return _on_simplex(value, simplest, _LEAST_WEIGHT if parameters["positive"] else 0.0)
-            case "integers" | "uniform" | "log_uniform":
-                return np.asarray(np.clip(value, parameters["low"], parameters["high"]))
-            case "choice":
-                return np.asarray(np.clip(value, 0, parameters["options"] - 1))
-            case "distinct":
-                return _made_distinct(value, parameters["n"])
-        return value
-
-    def _fitted(self, value: Array, simplest: Array) -> Array:
-        for axis, length in enumerate(simplest.shape):
-            if value.shape[axis] == length + 1 and self._dropped is not None and self._dropped <= length:
-                value = np.delete(value, self._dropped, axis=axis)
-        common = tuple(slice(min(a, b)) for a, b in zip(value.shape, simplest.shape, strict=True))
-        result = simplest.astype(value.dtype)
-        result[common] = value[common]
-        return result
-
-
-_LEAST_WEIGHT = 1e-9  # stands for a face of the simplex where weights must be positive
-
-
-def _on_simplex(value: Array, simplest: Array, least: float) -> Array:
-    """Rows divided by their sums, unless they are laws already."""
-    value = np.maximum(value, 0.0)
-    total = value.sum(axis=-1, keepdims=True)
-    if not np.all(np.abs(total - 1.0) <= 4e-16 * value.shape[-1]):
-        value = np.where(total > 0, value / np.where(total > 0, total, 1.0), simplest)
-    if value.min(initial=1.0) < least:
-        value = np.maximum(value, least)
-        value = value / value.sum(axis=-1, keepdims=True)
-    return value
-
-
-def _made_distinct(value: IntArray, n: int) -> IntArray:
-    """Sorted rows; what repeats moves to the next free number."""
-    value = np.sort(np.clip(value, 0, n - 1), axis=1)
-    k = value.shape[1]
-    for j in range(1, k):
-        value[:, j] = np.maximum(value[:, j], value[:, j - 1] + 1)
-    return np.asarray(np.minimum(value, n - k + np.arange(k)))
-
-
-class _Simplest(GridDraw):
-    """The least integer for everything."""
-
-    def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> IntArray:
-        return np.full(shape, min(max(low, 0), high), dtype=np.int64)

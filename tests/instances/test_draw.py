@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdplab.instances.draw import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw, TapeEntry
+from mdplab.instances import Draw, LatticeDraw, Rejected, ReplayDraw, SeededDraw
+from mdplab.instances.draw import TapeEntry
 
 ENGINES = (SeededDraw, LatticeDraw)
 each_engine = pytest.mark.parametrize("engine", ENGINES)

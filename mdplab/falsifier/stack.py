@@ -1,0 +1,151 @@
+"""Many instances at once: a draw whose answers have an axis of instances in front, and changes of many copies of a tape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mdplab._typing import Array, FloatArray, IntArray
+from mdplab.falsifier.tapes import Tape
+from mdplab.instances import Draw, LatticeDraw, SeededDraw
+from mdplab.instances.draw import TapeEntry
+
+__all__ = ["CopiesDraw", "StackDraw"]
+
+
+class StackDraw(Draw):
+    """Answers for many instances: single integers, booleans and choices are shared, all else gets an axis in front.
+
+    Parameters
+    ----------
+    inner : Draw
+        The engine that answers.
+    size : int
+        Number of instances B.
+    """
+
+    def __init__(self, inner: LatticeDraw | SeededDraw, size: int) -> None:
+        super().__init__()
+        self._inner, self._size = inner, size
+        self._shared: list[bool] = []
+
+    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Any:
+        shared = shape == () and kind in ("integers", "boolean", "choice")
+        self._shared.append(shared)
+        return self._answer_all(kind, shape if shared else (self._size, *shape), parameters, shared)
+
+    def _answer_all(
+        self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any], shared: bool
+    ) -> Array:
+        return self._inner._answer(kind, shape, parameters)
+
+    def number(self, low: float, high: float) -> Any:
+        """One number an instance, shape (B,)."""
+        return self.uniform(low, high)
+
+    def log_number(self, low: float, high: float) -> Any:
+        """One number an instance, shape (B,)."""
+        return self.log_uniform(low, high)
+
+    def tape_of(self, index: int) -> Tape:
+        """The tape of one of the instances."""
+        return [
+            entry if shared else TapeEntry(entry.kind, entry.parameters, np.asarray(entry.value[index]))
+            for entry, shared in zip(self.tape, self._shared, strict=True)
+        ]
+
+
+class CopiesDraw(StackDraw):
+    """Answers of one tape for many instances, each changed in about one number or law; what is shared stays.
+
+    Parameters
+    ----------
+    tape : list of TapeEntry
+        Answers to the same questions.
+    rng : Generator
+        Source of the changes.
+    size : int
+        Number of copies B.
+    """
+
+    def __init__(self, tape: Tape, rng: np.random.Generator, size: int) -> None:
+        super().__init__(LatticeDraw(rng), size)
+        self._entries = iter(tape)
+        self._rng = rng
+        weight = np.array([_weight(entry) for entry in tape])
+        self._chances = iter(weight / max(weight.sum(), 1.0))
+
+    def _answer_all(
+        self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any], shared: bool
+    ) -> Array:
+        entry, chance = next(self._entries), next(self._chances)
+        if shared:
+            return entry.value
+        value = np.repeat(entry.value[np.newaxis], self._size, axis=0)
+        rng = self._rng
+        chosen = np.flatnonzero(rng.random(self._size) < 1.5 * chance)
+        if not value.size or not chosen.size:
+            return value
+        again = self._inner._answer(kind, (chosen.size, *shape[1:]), parameters)
+        if kind in ("weights", "distinct"):
+            rows, asked = (
+                x.reshape(len(x), -1, x.shape[-1]) for x in (value, again)
+            )  # views: one law of each is changed
+            place = rng.integers(rows.shape[1], size=chosen.size)
+            new = asked[np.arange(chosen.size), place]
+            rows[chosen, place] = _moved_laws(rows[chosen, place], new, rng) if kind == "weights" else new
+            return value
+        numbers, asked = value.reshape(self._size, -1), again.reshape(chosen.size, -1)
+        place = rng.integers(numbers.shape[1], size=chosen.size)
+        new = asked[np.arange(chosen.size), place]
+        if kind in ("uniform", "normal", "log_uniform"):
+            new = _moved_numbers(kind, numbers[chosen], place, new, parameters, rng)
+        numbers[chosen, place] = new
+        return value
+
+
+def _weight(entry: TapeEntry) -> float:
+    shared = entry.value.ndim == 0 and entry.kind in ("integers", "boolean", "choice")
+    return 0.0 if shared or not entry.value.size else 1.0 + np.sqrt(entry.value.size)
+
+
+def _moved_laws(laws: FloatArray, new: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Each row a law of the grid, a shift of mass between two outcomes (all of it, or a part of any order), or noise."""
+    count, n = laws.shape
+    index, kind = np.arange(count), rng.random(count)
+    i, j = rng.integers(n, size=(2, count))
+    part = np.where(rng.random(count) < 0.3, 1.0, 10.0 ** -rng.uniform(0, 5, count))
+    shifted = laws.copy()
+    moved = shifted[index, i] * part
+    shifted[index, i] -= moved
+    shifted[index, j] += moved
+    noisy = laws * np.exp(10.0 ** -rng.uniform(0, 4, (count, 1)) * rng.standard_normal((count, n)))
+    noisy /= noisy.sum(axis=1, keepdims=True)
+    kind = kind[:, np.newaxis]
+    return np.where(kind < 0.2, new, np.where(kind < 0.8, shifted, noisy))
+
+
+def _moved_numbers(
+    kind: str,
+    numbers: FloatArray,
+    place: IntArray,
+    new: FloatArray,
+    parameters: dict[str, Any],
+    rng: np.random.Generator,
+) -> FloatArray:
+    """For each a number of the grid, another one of the same answer, or a step of any order of magnitude."""
+    count = len(numbers)
+    index, choice = np.arange(count), rng.random(count)
+    old = numbers[index, place]
+    other = numbers[index, rng.integers(numbers.shape[1], size=count)]
+    step = 10.0 ** -rng.uniform(0, 5, count) * rng.standard_normal(count)
+    match kind:
+        case "log_uniform":
+            stepped = old * np.exp(step * np.log(parameters["high"] / parameters["low"]))
+        case "uniform":
+            stepped = old + step * (parameters["high"] - parameters["low"])
+        case _:
+            stepped = old + step * parameters["scale"]
+    result = np.where(choice < 0.35, new, np.where(choice < 0.5, other, stepped))
+    return result if kind == "normal" else np.clip(result, parameters["low"], parameters["high"])
