@@ -17,7 +17,7 @@ __all__ = ["falsify"]
 MARGIN = 1e-6
 """Score from which a violation is believed whose sides state no error."""
 
-_SHRINK_EVALUATIONS = 3000
+_SHRINK_EVALUATIONS = 500, 3000
 
 
 def falsify(
@@ -81,7 +81,9 @@ def falsify(
     best = search.found or search.best
     if best is not None and not interrupted:
         limit = float("inf") if evaluations is not None else time.monotonic() + seconds
-        shrinking = Search(stated, family, seed, _SHRINK_EVALUATIONS, limit, lambda candidate: False)
+        least, most = _SHRINK_EVALUATIONS
+        allowed = most if evaluations is None else min(max(evaluations, least), most)
+        shrinking = Search(stated, family, seed, allowed, limit, lambda candidate: False)
         best = _simplest(shrinking, best, confirm)
     return _result(stated, search, confirm, best, interrupted, time.monotonic() - started)
 

@@ -137,7 +137,9 @@ class Search:
                     self._draw(engine(rng))
         for place, start in enumerate(self._starts(self._rng(number, 2))):
             rng = self._rng(number, 2, place)
-            best = self._climb_stacked(start, 4 * size, rng) if stacked else self._climb(start, size // 2, rng)
+            best = (
+                self._climb_stacked(start, 4 * size, rng) if stacked else self._climb(start, size // 2, rng)
+            )
             for _ in range(2):
                 best = self._polish(best, size // (8 if stacked else 4), rng)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,8 @@ class ReplayDraw(Draw):
     tape : sequence of TapeEntry
         Answers in the order of the questions.
     dropped : int, optional
-        Where an axis of an answer is by one too long, the index that is left out; by default the last.
+        Where an axis of an answer is by one too long, the index that is left out; by default the last.  Of an axis of pairs,
+        as those above the diagonal of a matrix, all with this index are.
     """
 
     def __init__(self, tape: Sequence[TapeEntry], *, dropped: int | None = None) -> None:
@@ -56,7 +59,13 @@ class ReplayDraw(Draw):
         """The next answer of this kind; for arrays also one of the few behind it."""
         for place in range(self._next, min(self._next + (_LOOK_AHEAD if shape else 1), len(self._entries))):
             entry = self._entries[place]
-            value = entry.value if entry.kind == kind else _as_weights(entry, shape) if kind == "weights" else None
+            value = (
+                entry.value
+                if entry.kind == kind
+                else _as_weights(entry, shape)
+                if kind == "weights"
+                else None
+            )
             if value is not None and value.ndim == len(shape):
                 self._next = place + 1
                 return value
@@ -64,8 +73,7 @@ class ReplayDraw(Draw):
 
     def _fitted(self, value: Array, simplest: Array) -> Array:
         for axis, length in enumerate(simplest.shape):
-            if value.shape[axis] == length + 1 and self._dropped is not None and self._dropped <= length:
-                value = np.delete(value, self._dropped, axis=axis)
+            value = np.delete(value, _left_out(value.shape[axis], length, self._dropped), axis=axis)
         common = tuple(slice(min(a, b)) for a, b in zip(value.shape, simplest.shape, strict=True))
         result = simplest.astype(value.dtype)
         result[common] = value[common]
@@ -76,6 +84,18 @@ _LEAST_WEIGHT = 1e-9  # stands for a face of the simplex where weights must be p
 
 
 _LOOK_AHEAD = 3
+
+
+def _left_out(length: int, wanted: int, dropped: int | None) -> list[int]:
+    """Indices that go with the dropped one where an axis has one entry too many, or is that of the pairs of items."""
+    if dropped is None:
+        return []
+    if length == wanted + 1:
+        return [dropped] if dropped <= wanted else []
+    items = round((1 + math.sqrt(1 + 8 * length)) / 2)  # pairs i < j, row by row
+    if items < 3 or items * (items - 1) != 2 * length or length - wanted != items - 1:
+        return []
+    return [k for k, pair in enumerate(combinations(range(items), 2)) if dropped in pair]
 
 
 def _as_weights(entry: TapeEntry, shape: tuple[int, ...]) -> FloatArray | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mdplab.solvers import solve_batch
 from quality.gallery.arithmetic import FLOATS, Arithmetic, Model
 from quality.gallery.entry import Entry, nothing
 from quality.gallery.families import (
@@ -20,8 +21,10 @@ from quality.gallery.families import (
     ergodic_with_discounts,
     estimated,
     perturbed,
+    raw_values,
     rewards,
     small_mdps,
+    stackable_values,
     values,
 )
 
@@ -46,7 +49,9 @@ def better_estimate_has_better_greedy_policy(x: Values, a: Arithmetic = FLOATS) 
     return _loss(a, model, nearer), _loss(a, model, farther)
 
 
-def policy_iteration_changes_at_most_as_often_as_there_are_states(x: Estimated, a: Arithmetic = FLOATS) -> Sides:
+def policy_iteration_changes_at_most_as_often_as_there_are_states(
+    x: Estimated, a: Arithmetic = FLOATS
+) -> Sides:
     """Howard's policy iteration, started anywhere, changes its policy at most S times."""
     model = a.model(x.mdp)
     changes = a.howard(model, a.greedy(a.number(x.error)))[1]
@@ -187,6 +192,24 @@ def greedy_policy_loses_twice_the_discounted_error(x: Values, a: Arithmetic = FL
     return _loss(a, model, estimate), 2 * model.discount * error / (1 - model.discount)
 
 
+def _many_greedy_losses(stack: Any) -> Sides:
+    """The same for stacks (B, ...)."""
+    transition, reward, discount, estimate = stack
+    best = solve_batch(transition, reward, discount).value
+
+    def lookahead(value: Any) -> Any:
+        after = (transition @ value[:, np.newaxis, :, np.newaxis])[..., 0]
+        return reward + discount[:, np.newaxis, np.newaxis] * after
+
+    q = lookahead(estimate)
+    greedy = np.argmax(q >= q.max(axis=2, keepdims=True) - FLOATS.tie, axis=2)[..., np.newaxis]
+    kernel = np.take_along_axis(transition, greedy[..., np.newaxis], axis=2)[:, :, 0]
+    gain = np.take_along_axis(reward, greedy, axis=2)
+    system = np.eye(kernel.shape[-1]) - discount[:, np.newaxis, np.newaxis] * kernel
+    loss = (best - np.linalg.solve(system, gain)[..., 0]).max(axis=1)
+    return loss, 2 * discount * np.abs(estimate - best).max(axis=1) / (1 - discount)
+
+
 def simulation_lemma(x: Perturbed, a: Arithmetic = FLOATS) -> Sides:
     """Values of a policy differ by at most e_R / (1 - gamma) + span(R) gamma e_P / ((1 - gamma) (1 - gamma (1 - e_P)))."""
     model, other, policy = a.model(x.mdp), a.model(x.other), a.law(x.policy)
@@ -316,10 +339,12 @@ ENTRIES = (
     ),
     Entry(
         greedy_policy_loses_twice_the_discounted_error,
-        values,
+        stackable_values,
         "S. Singh and R. Yee, An upper bound on the loss from approximate optimal-value functions, 1994.",
         true=True,
         tight=True,
+        stacked=(raw_values, _many_greedy_losses),
+        evaluations=60_000,
     ),
     Entry(
         simulation_lemma,

@@ -40,6 +40,8 @@ class Entry:
         Instances that count.
     evaluations : int
         Of the test: enough to refute it, or to come to a ratio of .999.
+    stacked : tuple of callables, optional
+        The family as arrays, and both sides for stacks of them.
     """
 
     statement: Statement
@@ -50,6 +52,7 @@ class Entry:
     kind: Kind = "at most"
     assumes: Callable[[Any], bool] | None = None
     evaluations: int = 1500
+    stacked: tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, Any]]] | None = None
 
     @property
     def name(self) -> str:
@@ -65,7 +68,9 @@ class Entry:
     def conjecture(self) -> Conjecture:
         """What :func:`mdplab.falsify` takes: floats search, exact arithmetic decides."""
         assumed = {} if self.assumes is None else {"assumes": self.assumes}
-        return Conjecture(self.statement, self.kind, exact=partial(self.statement, a=EXACT), **assumed)
+        return Conjecture(
+            self.statement, self.kind, exact=partial(self.statement, a=EXACT), stacked=self.stacked, **assumed
+        )
 
 
 def nothing(a: Arithmetic) -> tuple[Any, Any]:

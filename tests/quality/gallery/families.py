@@ -102,6 +102,37 @@ def policies(draw: Draw) -> Policies:
     return Policies(mdp, *(random_policy(draw, mdp.n_states, mdp.n_actions) for _ in range(2)))
 
 
+def _rows(draw: Draw, rows: tuple[int, ...], n: int) -> np.ndarray:
+    """Deterministic or Dirichlet rows of n numbers; a stack of draws can answer for either kind."""
+    if draw.boolean():
+        return np.eye(n)[draw.integers(0, n - 1, rows)]
+    return draw.weights((*rows, n))
+
+
+def raw_policies(draw: Draw) -> tuple[np.ndarray, ...]:
+    """Arrays of a model and two policies."""
+    n, k = draw.integer(1, 3), draw.integer(1, 3)
+    rewards, discount = draw.uniform(-1.0, 1.0, (n, k)), draw.number(0.0, 0.95)
+    return _rows(draw, (n, k), n), rewards, discount, _rows(draw, (n,), k), _rows(draw, (n,), k)
+
+
+def stackable_policies(draw: Draw) -> Policies:
+    transition, reward, discount, first, second = raw_policies(draw)
+    return Policies(MDP(transition, reward, discount), first, second)
+
+
+def raw_values(draw: Draw) -> tuple[np.ndarray, ...]:
+    """Arrays of a model and an estimate of its values."""
+    n, k = draw.integer(1, 3), draw.integer(1, 3)
+    reward, discount = draw.uniform(-1.0, 1.0, (n, k)), draw.number(0.0, 0.95)
+    return _rows(draw, (n, k), n), reward, discount, draw.normal(n)
+
+
+def stackable_values(draw: Draw) -> Values:
+    transition, reward, discount, first = raw_values(draw)
+    return Values(MDP(transition, reward, discount), first, np.zeros(len(first)))
+
+
 @dataclass(frozen=True, eq=False)
 class Estimated:
     """A model, a policy and the error of an estimate of its action values."""
@@ -220,9 +251,10 @@ class Returns:
 def returns(draw: Draw) -> Returns:
     mdp = small_mdps(draw)
     shape = (*mdp.reward.shape, draw.integer(1, 2))
-    return Returns(
-        mdp, *(law for _ in range(2) for law in (draw.uniform(-2.0, 2.0, shape), draw.weights(shape)))
-    )
+    atoms, masses = draw.uniform(-2.0, 2.0, shape), draw.weights(shape)
+    share = draw.number(0.0, 1.0)
+    moved = (1 - share) * atoms + share * draw.uniform(-2.0, 2.0, shape)
+    return Returns(mdp, atoms, masses, moved, (1 - share) * masses + share * draw.weights(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,9 +329,7 @@ class Pooled:
 
 def pooled(draw: Draw) -> Pooled:
     n, k = draw.integer(1, 3), draw.integer(2, 3)
-    return Pooled(
-        draw.weights(n), draw.weights((n, k), positive=True), random_reward(draw, (n, k), "unit")
-    )
+    return Pooled(draw.weights(n), draw.weights((n, k), positive=True), random_reward(draw, (n, k), "unit"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,8 @@ from quality.gallery.families import (
     ergodic_blind,
     features,
     policies,
+    raw_policies,
+    stackable_policies,
 )
 
 Sides = tuple[Any, Any]
@@ -52,6 +54,22 @@ def greedy_on_the_mean_of_q_is_no_worse_than_both(x: Policies, a: Arithmetic = F
     mean = (a.action_value(model, p) + a.action_value(model, q)) / 2
     worse = np.minimum(a.value(model, p), a.value(model, q))
     return worse, a.value(model, a.greedy(mean))
+
+
+def _many_greedy_on_the_mean(stack: Any) -> Sides:
+    """The same for stacks (B, ...)."""
+    transition, reward, discount, p, q = stack
+    discount = np.asarray(discount)[:, np.newaxis, np.newaxis]
+
+    def value(policy: Any) -> Any:
+        kernel = (policy[..., np.newaxis] * transition).sum(axis=2)
+        gain = (policy * reward).sum(axis=2, keepdims=True)
+        return np.linalg.solve(np.eye(kernel.shape[-1]) - discount * kernel, gain)[..., 0]
+
+    first, second = value(p), value(q)
+    mean = reward + discount * (transition @ ((first + second) / 2)[:, np.newaxis, :, np.newaxis])[..., 0]
+    best = np.argmax(mean >= mean.max(axis=2, keepdims=True) - FLOATS.tie, axis=2)
+    return np.minimum(first, second), value(np.eye(reward.shape[2])[best])
 
 
 def better_return_is_better_everywhere(x: Policies, a: Arithmetic = FLOATS) -> Sides:
@@ -171,8 +189,10 @@ ENTRIES = (
     ),
     Entry(
         greedy_on_the_mean_of_q_is_no_worse_than_both,
-        policies,
-        "The mean is the value of no policy.",
+        stackable_policies,
+        "Each policy's way is spoilt by what the other one would do on it, and a third way looks better than both.",
+        stacked=(raw_policies, _many_greedy_on_the_mean),
+        evaluations=150_000,
     ),
     Entry(
         better_return_is_better_everywhere,

@@ -28,7 +28,9 @@ def _entropies(a: Arithmetic, log_policy: Any) -> Any:
     return -(a.exp(log_policy) * log_policy).sum(axis=1)
 
 
-def probability_of_the_best_action_falls_with_the_temperature(x: Temperatures, a: Arithmetic = FLOATS) -> Sides:
+def probability_of_the_best_action_falls_with_the_temperature(
+    x: Temperatures, a: Arithmetic = FLOATS
+) -> Sides:
     """In every state, the soft-optimal policy takes the optimal action less often at a higher temperature."""
     model = a.model(x.mdp)
     best = np.arange(len(model.reward)), a.optimal_policy(model).argmax(axis=1)
@@ -126,15 +128,17 @@ def soft_value_exceeds_by_the_entropy_of_all_steps(x: Temperatures, a: Arithmeti
 def return_falls_with_the_temperature(x: Temperatures, a: Arithmetic = FLOATS) -> Sides:
     """In every state, the value without entropy of the soft-optimal policy is no larger at a higher temperature."""
     model = a.model(x.mdp)
-    lower, higher = (
-        a.value(model, a.exp(a.soft(model, a.number(tau))[1])) for tau in (x.lower, x.higher)
-    )
+    lower, higher = (a.value(model, a.exp(a.soft(model, a.number(tau))[1])) for tau in (x.lower, x.higher))
     return higher, lower
 
 
 def gibbs_variational_principle(x: Tilts, a: Arithmetic = FLOATS) -> Sides:
     """E_p reward - temperature * KL(p, reference) is at most temperature * log E_reference exp(reward / temperature)."""
-    reward, reference, temperature = a.number(x.bandit.reward), a.law(x.bandit.reference), a.number(x.temperature)
+    reward, reference, temperature = (
+        a.number(x.bandit.reward),
+        a.law(x.bandit.reference),
+        a.number(x.temperature),
+    )
     p = a.law(x.law)
     left = p @ reward - temperature * a.kl(p, reference)
     return left, temperature * a.log((reference * a.exp(reward / temperature)).sum())
