@@ -42,9 +42,6 @@ from mdplab.solvers.verify_bellman import (
 
 __all__ = ["Check", "Verification", "verify"]
 
-_WIDE = WIDE
-_EPS = EPS
-
 
 @dataclass(frozen=True)
 class Check:
@@ -198,11 +195,11 @@ def _softmax_checks(
         decided = values.max(axis=-1) - np.where(best, -np.inf, values).max(axis=-1) > 2 * error
         off = float(np.abs(solution.policy - best)[decided].max(initial=0.0))
         return [Check("policy within policy_error", off, solution.policy_error)]
-    temperature = _WIDE(solution.temperature)
-    total = q + bonus.astype(_WIDE)
+    temperature = WIDE(solution.temperature)
+    total = q + bonus.astype(WIDE)
     exponents = (total - total.max(axis=-1, keepdims=True)) / temperature
     logs = exponents - np.log(np.exp(exponents).sum(axis=-1, keepdims=True))
-    room = float(2 * error / temperature) + 64 * _EPS
+    room = float(2 * error / temperature) + 64 * EPS
     rows, log_policy = np.exp(logs), solution.log_policy
     finite = (log_policy > -np.inf) & (logs > -np.inf)
     # The finite entries: a logarithm below the doubles is -inf.
@@ -250,9 +247,9 @@ def _optimum_checks(solution: Any, model: MDP) -> tuple[list[Check], Array, floa
     bonus = np.zeros(1) if solution.bonus is None else np.where(solution.policy > 0, solution.bonus, 0.0)
     room = _room(model, optimum, solution.reward, bonus, np.full(1, solution.temperature))
     # The policy is the law proportional to its rows; its logarithms are what the rows say.
-    policy = solution.policy.astype(_WIDE)
+    policy = solution.policy.astype(WIDE)
     policy = policy / policy.sum(axis=1, keepdims=True)
-    cost = np.zeros(policy.shape, dtype=_WIDE)
+    cost = np.zeros(policy.shape, dtype=WIDE)
     if solution.bonus is not None:
         taken = policy > 0
         cost = solution.temperature * np.log(np.where(taken, policy, 1)) - np.where(taken, solution.bonus, 0)
@@ -276,7 +273,7 @@ def _(solution: EvaluationSolution, model: Any) -> Verification:
 
 
 def _evaluation_checks(solution: Any, model: MDP) -> list[Check]:
-    policy, cost = solution.policy.astype(_WIDE), solution.cost.astype(_WIDE)
+    policy, cost = solution.policy.astype(WIDE), solution.cost.astype(WIDE)
     deviation = float(np.abs(policy.sum(axis=1) - 1).max())
     reward = _reward(model)
     operator = _evaluation(model, reward, policy, cost)
@@ -308,7 +305,7 @@ def _value_checks(
     room: float,
 ) -> list[Check]:
     """Value, bounds and residual against the recomputed fixed point."""
-    value, bound = solution.value.astype(_WIDE), solution.certificate.bound
+    value, bound = solution.value.astype(WIDE), solution.certificate.bound
     residual = float(np.abs(operator(value)[0] - value).max())
     return [
         Check("value within certificate.bound", float(np.abs(exact - value).max()), bound + error),

@@ -19,8 +19,6 @@ from mdplab.solvers.verify_algebra import EPS, WIDE
 
 __all__ = ["Operator"]
 
-_WIDE = WIDE
-_EPS = EPS
 _NEWTON = 60
 _PATIENCE = 10
 _FINE = 1e-15
@@ -31,12 +29,12 @@ def _lookahead(mdp: MDP, reward: FloatArray, v: Array) -> Array:
     """``R + discount * P v`` in extended precision; a sparse kernel stays sparse, a dense one is taken by states."""
     transition: Any = mdp.transition
     if mdp.is_sparse:
-        products = transition.data.astype(_WIDE) * v[transition.indices]
-        sums = np.concatenate(([_WIDE(0)], np.cumsum(products)))
+        products = transition.data.astype(WIDE) * v[transition.indices]
+        sums = np.concatenate(([WIDE(0)], np.cumsum(products)))
         expected = (sums[transition.indptr[1:]] - sums[transition.indptr[:-1]]).reshape(reward.shape)
     else:
-        expected = np.array([(transition[s].astype(_WIDE) * v).sum(axis=1) for s in range(mdp.n_states)])
-    result: Array = reward.astype(_WIDE) + _WIDE(mdp.discount) * expected
+        expected = np.array([(transition[s].astype(WIDE) * v).sum(axis=1) for s in range(mdp.n_states)])
+    result: Array = reward.astype(WIDE) + WIDE(mdp.discount) * expected
     return result
 
 
@@ -45,10 +43,10 @@ def _aggregate(q: Array, bonus: FloatArray | None, temperature: float, available
     if bonus is None:
         values = q if available is None else np.where(available, q, -np.inf)
         return np.asarray(values.max(axis=-1))
-    y = q + bonus.astype(_WIDE)
+    y = q + bonus.astype(WIDE)
     top = y.max(axis=-1, keepdims=True)
-    total = np.exp((y - top) / _WIDE(temperature)).sum(axis=-1)
-    return np.asarray(top[..., 0] + _WIDE(temperature) * np.log(total))
+    total = np.exp((y - top) / WIDE(temperature)).sum(axis=-1)
+    return np.asarray(top[..., 0] + WIDE(temperature) * np.log(total))
 
 
 def _room(mdp: Any, *magnitudes: Any) -> float:
@@ -56,7 +54,7 @@ def _room(mdp: Any, *magnitudes: Any) -> float:
     transition: Any = mdp.transition
     count = transition.nnz if not isinstance(transition, np.ndarray) else transition.shape[-1]
     largest = max(float(np.abs(m[np.isfinite(m)]).max(initial=0.0)) for m in map(np.asarray, magnitudes))
-    return float(4 * _EPS * (count + 4 * mdp.n_actions + 64) * largest)
+    return float(4 * EPS * (count + 4 * mdp.n_actions + 64) * largest)
 
 
 Operator = Callable[[Array], tuple[Array, FloatArray]]
@@ -82,7 +80,7 @@ def _fixed_point(
     mdp: MDP, operator: Operator, start: FloatArray, deviation: float = 0.0
 ) -> tuple[Array, float]:
     """Fixed point by Newton's method in extended precision, with its proven error but for the rounding of backups."""
-    x = np.asarray(start, dtype=_WIDE)
+    x = np.asarray(start, dtype=WIDE)
     best, size, stalled = x, np.inf, 0
     for _ in range(_NEWTON):
         backup, policy = operator(x)

@@ -20,7 +20,7 @@ from mdplab.solvers.gain_bounds import AverageSolution
 from mdplab.solvers.verify import Check, Verification, _need, _need_shape, _reward, _verify
 from mdplab.solvers.verify_algebra import DOUBLE, WIDE
 from mdplab.solvers.verify_flow import Flow
-from mdplab.solvers.verify_preferences import connected
+from mdplab.solvers.verify_preferences import closure
 
 __all__ = ["limit_gain"]
 
@@ -100,8 +100,8 @@ def _average_checks(solution: AverageSolution, model: MDP) -> list[Check]:
     second = [_conserved(q, ahead, gain, bias, d) for d in (0.03 * doubt, 0.3 * doubt, doubt, 4 * doubt)]
     off_second = min(abs(solution.bias_residual - found) for found in second)
     chain = (flow.own * flow.vector(solution.policy)[:, np.newaxis]).T @ flow.kernel
-    label = connected(np.asarray(chain > 0))
-    reach = np.linalg.matrix_power((chain > 0).astype(float) + np.eye(model.n_states), model.n_states) > 0
+    reach = closure(np.asarray(chain > 0))
+    label = (reach & reach.T).argmax(axis=1)
     recurrent = (reach <= reach.T).all(axis=1)
     classes = np.where(recurrent, label, -1)
     together = classes[:, np.newaxis] == classes

@@ -22,8 +22,6 @@ from mdplab.solvers.stage_evaluation import StageEvaluation
 from mdplab.solvers.stage_inputs import stage_mask
 from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution
 from mdplab.solvers.verify import (
-    _EPS,
-    _WIDE,
     Check,
     Verification,
     _cost_rounding,
@@ -36,6 +34,7 @@ from mdplab.solvers.verify import (
     _status_check,
     _verify,
 )
+from mdplab.solvers.verify_algebra import EPS, WIDE
 from mdplab.solvers.verify_bellman import (
     _aggregate,
     _evaluation,
@@ -68,15 +67,15 @@ def _stage_values(
     """Values ``(H + 1, S)`` and net action values ``(H, S, A)`` in extended precision, and their rounding."""
     taken = policy > 0
     logs = np.where(taken, np.log(np.where(taken, policy, 1)), 0)
-    cost = _WIDE(temperature) * logs - np.where(taken, bonus, 0.0).astype(_WIDE)
-    values = [np.asarray(model.terminal, dtype=_WIDE)]
-    entries = np.empty(policy.shape, dtype=_WIDE)
+    cost = WIDE(temperature) * logs - np.where(taken, bonus, 0.0).astype(WIDE)
+    values = [np.asarray(model.terminal, dtype=WIDE)]
+    entries = np.empty(policy.shape, dtype=WIDE)
     # The bonus is a double: a product that was rounded.
     room = 0.0
     for h in range(model.horizon - 1, -1, -1):
-        expected = (model.stage_kernel(h).astype(_WIDE) * values[-1]).sum(axis=2)
+        expected = (model.stage_kernel(h).astype(WIDE) * values[-1]).sum(axis=2)
         reward = _stage_reward(model, h)
-        entries[h] = reward.astype(_WIDE) + _WIDE(model.discount) * expected - cost[h]
+        entries[h] = reward.astype(WIDE) + WIDE(model.discount) * expected - cost[h]
         values.append(np.where(taken[h], policy[h] * entries[h], 0).sum(axis=1))
         room += _room(model, entries[h], reward, np.full(1, temperature))
         room += 1.2e-16 * float(np.abs(np.where(taken[h], bonus[h], 0.0)).max())
@@ -87,8 +86,8 @@ def _stage_lookahead(model: FiniteHorizonMDP, value: Array) -> Array:
     """Action values ``(H, S, A)`` of exact stage values."""
     return np.array(
         [
-            _stage_reward(model, h).astype(_WIDE)
-            + _WIDE(model.discount) * (model.stage_kernel(h).astype(_WIDE) * value[h + 1]).sum(axis=2)
+            _stage_reward(model, h).astype(WIDE)
+            + WIDE(model.discount) * (model.stage_kernel(h).astype(WIDE) * value[h + 1]).sum(axis=2)
             for h in range(model.horizon)
         ]
     )
@@ -96,7 +95,7 @@ def _stage_lookahead(model: FiniteHorizonMDP, value: Array) -> Array:
 
 def _rows(log_policy: FloatArray) -> Array:
     """The recorded policy, its rows divided by their sums in extended precision."""
-    policy = np.exp(log_policy).astype(_WIDE)
+    policy = np.exp(log_policy).astype(WIDE)
     return np.asarray(policy / policy.sum(axis=-1, keepdims=True))
 
 
@@ -113,26 +112,26 @@ def _(solution: HorizonSolution, model: Any) -> Verification:
     beyond = float((solution.available & ~stage_mask(model)).any())
     checks.append(Check("admitted actions are the model's", beyond, 0.0))
     checks += _mask_checks(solution.available, policy=solution.policy, bonus=solution.bonus)
-    optimum = own = np.asarray(last, dtype=_WIDE)
+    optimum = own = np.asarray(last, dtype=WIDE)
     room = loss = 0.0
     errors = solution.value_errors
     worst = float(np.abs(solution.value[-1] - last).max()) - float(errors[-1])
     outside = float(np.maximum(solution.lower[-1] - last, last - solution.upper[-1]).max())
-    q = np.empty(solution.q.shape, dtype=_WIDE)
+    q = np.empty(solution.q.shape, dtype=WIDE)
     for h in range(model.horizon - 1, -1, -1):
         reward = _stage_reward(model, h) if solution.reward is None else solution.reward[h]
-        kernel, gain = model.stage_kernel(h).astype(_WIDE), reward.astype(_WIDE)
+        kernel, gain = model.stage_kernel(h).astype(WIDE), reward.astype(WIDE)
         bonus = None if solution.bonus is None else solution.bonus[h]
-        discount = _WIDE(model.discount)
+        discount = WIDE(model.discount)
         q[h] = gain + discount * (kernel * optimum).sum(axis=2)
         optimum = _aggregate(q[h], bonus, solution.temperature, solution.available[h])
-        policy = solution.policy[h].astype(_WIDE)
+        policy = solution.policy[h].astype(WIDE)
         entries = gain + discount * (kernel * own).sum(axis=2)
         magnitudes = [optimum, gain, np.full(1, solution.temperature)]
         if bonus is not None:
             taken = policy > 0
-            logs = np.where(taken, solution.log_policy[h], 0.0).astype(_WIDE)
-            entries = entries - _WIDE(solution.temperature) * logs + np.where(taken, bonus, 0.0)
+            logs = np.where(taken, solution.log_policy[h], 0.0).astype(WIDE)
+            entries = entries - WIDE(solution.temperature) * logs + np.where(taken, bonus, 0.0)
             magnitudes.append(np.where(taken, bonus, 0.0))
         own = np.where(policy > 0, policy * entries, 0).sum(axis=1)
         room += _room(model, *magnitudes) + 4e-16 * solution.temperature
@@ -179,7 +178,7 @@ def _(solution: MirrorDescentSolution, model: Any) -> Verification:
         taken = policy > 0
         cost = solution.temperature * np.where(taken, logs, 0.0) - np.where(taken, solution.bonus, 0.0)
         deviation = float(np.abs(policy.sum(axis=1) - 1).max())
-        operator = _evaluation(model, reward, policy.astype(_WIDE), cost.astype(_WIDE))
+        operator = _evaluation(model, reward, policy.astype(WIDE), cost.astype(WIDE))
         value, error = _fixed_point(model, operator, claimed, deviation)
         # The logarithms of the rounded policy are off by a few units from those recorded.
         room = _room(model, value, reward, cost) + 4 * _cost_rounding(cost, solution.temperature)
@@ -214,7 +213,7 @@ def _(solution: StageEvaluation, model: Any) -> Verification:
     _need(model, FiniteHorizonMDP, solution)
     _need_shape(solution, solution.q.shape, (model.horizon, model.n_states, model.n_actions))
     available = stage_mask(model)
-    value, _, room = _stage_values(model, solution.policy.astype(_WIDE), solution.temperature, solution.bonus)
+    value, _, room = _stage_values(model, solution.policy.astype(WIDE), solution.temperature, solution.bonus)
     excess = np.abs(value - solution.value).max(axis=1) - solution.value_errors
     checks = (
         _status_check(solution),
@@ -282,12 +281,12 @@ def _(solution: PolicyGradientSolution, model: Any) -> Verification:
         policy = _rows(logs)
         value, gradient, room, slack = forward(solution, model, policy, solution.values[t])
         finite = solution.logits[t] > -np.inf
-        own = solution.logits[t].astype(_WIDE)
+        own = solution.logits[t].astype(WIDE)
         own = own - own.max(axis=-1, keepdims=True)
         own = own - np.log(np.exp(own).sum(axis=-1, keepdims=True))
         far = float(np.abs(np.where(finite, own, 0) - np.where(finite, logs, 0)).max())
         size = _largest(solution.logits[t]) + _largest(logs) + model.n_actions
-        start, weight = solution.start_values[t], solution.initial.astype(_WIDE)
+        start, weight = solution.start_values[t], solution.initial.astype(WIDE)
         if solution.reference_action is not None:
             gradient[..., solution.reference_action] = 0
         gap = float(np.sqrt(((gradient - solution.gradients[t]) ** 2).sum()))
@@ -320,7 +319,7 @@ def _discounted_gradient(
     taken = policy > 0
     logs = np.where(taken, np.log(np.where(taken, policy, 1)), 0)
     bonus = np.where(taken, solution.bonus, 0.0)
-    cost = _WIDE(solution.temperature) * logs - bonus.astype(_WIDE)
+    cost = WIDE(solution.temperature) * logs - bonus.astype(WIDE)
     reward = _reward(mdp)
     operator = _evaluation(mdp, reward, policy, cost)
     value, error = _fixed_point(mdp, operator, claimed)
@@ -331,20 +330,20 @@ def _discounted_gradient(
     # d V / d theta_sa solves (I - discount P_pi) x = e_s pi A: sources of single states, then weights of the start.
     rows = policy.astype(float)
     sources = np.eye(mdp.n_states)
-    response = _plain_solve(mdp, rows, sources).reshape(sources.shape).astype(_WIDE)
+    response = _plain_solve(mdp, rows, sources).reshape(sources.shape).astype(WIDE)
     transition: Any = mdp.transition
-    kernel = (transition.toarray() if mdp.is_sparse else transition).reshape(*rows.shape, -1).astype(_WIDE)
+    kernel = (transition.toarray() if mdp.is_sparse else transition).reshape(*rows.shape, -1).astype(WIDE)
     chain = (policy[..., np.newaxis] * kernel).sum(axis=1)
     residual = np.inf
     for _ in range(8):  # refinement: the residual in extended precision, the solve in double
-        defect = sources - response + _WIDE(mdp.discount) * (chain @ response)
+        defect = sources - response + WIDE(mdp.discount) * (chain @ response)
         if float(np.abs(defect).max()) >= 0.5 * residual:
             break
         residual = float(np.abs(defect).max())
         response = response + _plain_solve(mdp, rows, defect.astype(float)).reshape(sources.shape)
-    m = solution.initial.astype(_WIDE) @ response
+    m = solution.initial.astype(WIDE) @ response
     gradient = m[:, np.newaxis] * policy * advantage
-    off = (residual + 8 * mdp.n_states * _EPS * float(np.abs(response).max())) / (1 - mdp.discount)
+    off = (residual + 8 * mdp.n_states * EPS * float(np.abs(response).max())) / (1 - mdp.discount)
     size = float(np.abs(advantage).max())
     slack = off * mdp.n_states * size + 2 * (error + room) * float(m.max()) * mdp.n_states
     return value, gradient, error, slack
@@ -355,13 +354,13 @@ def _stage_gradient(
 ) -> tuple[Array, Array, float, float]:
     """Value, gradient, and how far both may be off."""
     value, entries, room = _stage_values(mdp, policy, solution.temperature, solution.bonus)
-    gradient = np.empty(policy.shape, dtype=_WIDE)
+    gradient = np.empty(policy.shape, dtype=WIDE)
     # Response of the values of stage 0 to a change of those of stage h: the product of the chains between them.
-    response = np.eye(mdp.n_states, dtype=_WIDE)
+    response = np.eye(mdp.n_states, dtype=WIDE)
     for h in range(mdp.horizon):
         level = np.where(policy[h] > 0, entries[h], 0)
         advantage = np.where(policy[h] > 0, level - (policy[h] * level).sum(axis=1, keepdims=True), 0)
-        gradient[h] = (solution.initial.astype(_WIDE) @ response)[:, np.newaxis] * policy[h] * advantage
-        chain = (policy[h][..., np.newaxis] * mdp.stage_kernel(h).astype(_WIDE)).sum(axis=1)
-        response = _WIDE(mdp.discount) * (response @ chain)
+        gradient[h] = (solution.initial.astype(WIDE) @ response)[:, np.newaxis] * policy[h] * advantage
+        chain = (policy[h][..., np.newaxis] * mdp.stage_kernel(h).astype(WIDE)).sum(axis=1)
+        response = WIDE(mdp.discount) * (response @ chain)
     return value, gradient, room, 4 * room * mdp.horizon * mdp.n_states

@@ -20,9 +20,28 @@ from mdplab.solvers.verify import Check, Verification, _need_shape, _policy_chec
 from mdplab.solvers.verify_algebra import DOUBLE, EPS, WIDE
 from mdplab.solvers.verify_games import normalise
 
-__all__ = ["connected"]
+__all__ = ["closure", "connected"]
 
 _NEWTON = 200
+
+
+def closure(arcs: BoolArray) -> BoolArray:
+    """Which vertices lead to which, by Warshall's algorithm.
+
+    Parameters
+    ----------
+    arcs : ndarray of bool (n, n)
+        Adjacency.
+
+    Returns
+    -------
+    ndarray of bool (n, n)
+        Reflexive and transitive.
+    """
+    reach = arcs | np.eye(len(arcs), dtype=bool)
+    for k in range(len(arcs)):
+        reach = reach | (reach[:, k : k + 1] & reach[k])
+    return np.asarray(reach)
 
 
 def connected(arcs: BoolArray) -> IntArray:
@@ -38,9 +57,7 @@ def connected(arcs: BoolArray) -> IntArray:
     ndarray of int (n,)
         Equal exactly within components: the lowest vertex of each.
     """
-    reach = arcs | np.eye(len(arcs), dtype=bool)
-    for k in range(len(arcs)):
-        reach = reach | (reach[:, k : k + 1] & reach[k])
+    reach = closure(arcs)
     return np.asarray((reach & reach.T).argmax(axis=1), dtype=np.int64)
 
 
