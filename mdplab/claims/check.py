@@ -253,8 +253,9 @@ def _exactly(part: Part, instance: Any, outcome: Outcome) -> tuple[Outcome, bool
     if isinstance(part.exact, str) or outcome.verdict not in ("holds", "undecided"):
         return outcome, False
     left, right = part.exact
+    instance = fresh(instance)
     try:
-        proof = prove(type(part.relation).__name__, left(fresh(instance)), right(fresh(instance)))
+        proof = prove(type(part.relation).__name__, left(instance), right(instance))
     except Exception as problem:
         return dataclasses.replace(outcome, verdict="error", message=f"exact routes: {_text(problem)}"), False
     if proof == "violated":

@@ -9,8 +9,8 @@ exponential tilt has the highest mean score.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,79 +18,19 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import HARMLESS, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.divergences import kl
-from mdplab.enumeration import best_of_n_enumerated
-from mdplab.instances.draw import Draw
-from mdplab.laws.order import best_of_n, win_rate
+from mdplab.laws.order import win_rate
 from mdplab.numerics import maximum, monotone_root
 from mdplab.operators.tilt import log_sum_exp, log_tilt
+from proofs_check.finite_models import exact_best_of_n as exact
+from proofs_check.finite_models.instances import (
+    Ranking,
+    ranking,
+    small_ranking,
+    small_tilted_ranking,
+    with_empty_items,
+)
 
-# --- instances ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Items with a base law and scores, and a number of draws.
-
-    Attributes
-    ----------
-    probability : ndarray, shape (m,)
-        The base law ``p``.
-    score : ndarray, shape (m,)
-        The scores ``r``; equal floats are ties.
-    n_draws : int
-        The number n of draws.
-    """
-
-    probability: FloatArray
-    score: FloatArray
-    n_draws: int
-
-    @cached_property
-    def law(self) -> FloatArray:
-        """The law ``p_n`` of the best draw."""
-        return best_of_n(self.probability, self.score, self.n_draws)
-
-    @cached_property
-    def second_law(self) -> FloatArray:
-        """The same law from all tuples of draws; with too many tuples, from powers of the distribution function."""
-        p, r, n = self.probability, self.score, self.n_draws
-        if p.size**n <= 1000:
-            return best_of_n_enumerated(p, r, n)
-        below, tied = p @ np.less.outer(r, r), p @ np.equal.outer(r, r)
-        upto = below + tied
-        return np.asarray(p * (upto**n - below**n) / tied)
-
-    @property
-    def relative_error(self) -> float:
-        """Relative error of a probability of ``p_n``: n times that of a sum of m masses, with a few operations."""
-        return float(rounding(1, 8 * (self.n_draws + 1) * (self.probability.size + 8)))
-
-
-def small_ranking(draw: Draw) -> Ranking:
-    """2 to 4 items, 1 to 4 draws, Dirichlet(1) base; scores normal, or on three levels so that ties are common."""
-    m, n = draw.integer(2, 4), draw.integer(1, 4)
-    score = draw.integers(0, 2, m) / 2.0 if draw.boolean() else draw.normal(m)
-    return Ranking(draw.weights(m), score, n)
-
-
-def ranking(draw: Draw) -> Ranking:
-    """Half of the time as above with at least 2 draws; otherwise 5 to 60 items of Dirichlet(1 or 30), 2 to 16 draws."""
-    if draw.boolean():
-        drawn = small_ranking(draw)
-        return replace(drawn, n_draws=max(2, drawn.n_draws))
-    m = draw.integer(5, 60)
-    score = draw.integers(0, m, m) / m if draw.boolean() else draw.normal(m)
-    return Ranking(draw.weights(m, draw.choice((1.0, 30.0))), score, draw.integer(2, 16))
-
-
-def small_tilted_ranking(draw: Draw) -> Ranking:
-    """2 to 4 items, 2 to 4 draws, scores on the levels 0, 1/4, ..., 1, not all equal."""
-    m, n = draw.integer(2, 4), draw.integer(2, 4)
-    score = draw.integers(0, 4, m) / 4.0
-    if np.ptp(score) == 0:
-        draw.reject("all scores are equal")
-    return Ranking(draw.weights(m), score, n)
-
+# --- named instances ------------------------------------------------------------------------------------------------
 
 FIVE = Ranking(np.array([0.1, 0.2, 0.3, 0.25, 0.15]), np.array([0.0, 0.2, 0.5, 0.7, 1.0]), 4)
 TWO = Ranking(np.array([0.5, 0.5]), np.array([0.0, 1.0]), 4)
@@ -118,7 +58,8 @@ def law_by_enumeration(case: Ranking) -> Side:
 
 def divergence(case: Ranking, law: FloatArray) -> Side:
     """``kl(law, p)`` for a law of the stated relative error: it moves by that times ``sum law (|log| + 1)``."""
-    logs = np.abs(np.log(np.where(law > 0, law, case.probability) / case.probability))
+    taken = law > 0
+    logs = np.abs(np.log(np.where(taken, law, 1.0) / np.where(taken, case.probability, 1.0)))
     error = case.relative_error * float(law @ (logs + 1)) + float(rounding(law @ logs, law.size + 4))
     return Side(float(kl(law, case.probability)), error)
 
@@ -175,8 +116,8 @@ def mean_of_tilt(case: Ranking, *, n_draws: int | None = None) -> Side:
     log_p = np.log(case.probability)
 
     def excess(slope: float) -> float:
-        log_q = log_tilt(slope * case.score, log_reference=log_p)
-        return float(np.exp(log_q) @ (log_q - log_p) - float(np.asarray(target.value)))
+        tilt = np.exp(log_tilt(slope * case.score, log_reference=log_p))
+        return float(kl(tilt, case.probability)) - float(np.asarray(target.value))
 
     root = monotone_root(excess, 0.0, 1.0, bounds=(0.0, np.inf))
     if not root.found:
@@ -187,7 +128,9 @@ def mean_of_tilt(case: Ranking, *, n_draws: int | None = None) -> Side:
     )
     # the mean moves by d KL / lambda (both derivatives in lambda are the variance, one times lambda)
     divergence_error = (
-        float(np.max(target.error)) + abs(root.value) + 1e-15 * (1 + float(np.abs(log_p).max()))
+        float(np.max(target.error))
+        + abs(root.value)
+        + 1e-15 * (1 + float(np.abs(log_p[np.isfinite(log_p)]).max()))
     )
     return Side(mean, abs(high - low) + 2 * divergence_error / root.lower + float(rounding(1, 40)))
 
@@ -228,7 +171,11 @@ BEST_OF_N = Claim(
     assumptions=(
         Assumption("A1", r"$n \ge 1$ independent draws", "two draws without replacement"),
         Assumption(
-            "A2", r"$p(y) > 0$ for all $y$", HARMLESS, lambda case: bool(np.all(case.probability > 0))
+            "A2",
+            r"$p(y) > 0$ for all $y$",
+            HARMLESS,
+            lambda case: bool(np.all(case.probability > 0)),
+            wider=with_empty_items,
         ),
     ),
     instance_family=ranking,
@@ -244,6 +191,7 @@ law_part = BEST_OF_N.part(
     resolution=1e-11,
     reason=SUMS,
     family=small_ranking,
+    exact=(exact.law_by_powers, exact.law_by_tuples),
 )
 kl_part = BEST_OF_N.part(
     "(b)",
@@ -254,6 +202,8 @@ kl_part = BEST_OF_N.part(
     cross_left=kl_of_enumeration,
     closed=("right",),
     witnesses=(FIVE, TWO, TIED, uniform(2000, 4)),
+    specified_tightness=".99910",
+    exact=(exact.divergence, exact.divergence_bound),
 )
 win_part = BEST_OF_N.part(
     "(c)",
@@ -263,6 +213,7 @@ win_part = BEST_OF_N.part(
     reason=SUMS,
     cross_left=win_rate_of_enumeration,
     closed=("right",),
+    exact=(exact.win_rate, exact.win_rate_bound),
 )
 tilt_part = BEST_OF_N.part(
     "(d)",
@@ -273,6 +224,7 @@ tilt_part = BEST_OF_N.part(
     cross_left=mean_of_enumeration,
     cross_right=mean_by_duality,
     family=small_tilted_ranking,
+    exact=(exact.mean, exact.mean_of_tilt),
 )
 
 

@@ -20,7 +20,13 @@ from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, Claim, Equal, Know
 from mdplab.instances import three_state_mdp
 from mdplab.numerics import complex_step_gradient, complex_step_hessian
 from mdplab.operators import fisher_information, log_sum_exp, log_tilt, occupancy_residual, state_occupancy
-from proofs_check.policy_optimization.instances import AlignmentTask, alignment_task
+from proofs_check.policy_optimization import exact_parl as exact
+from proofs_check.policy_optimization.instances import (
+    AlignmentTask,
+    alignment_task,
+    stopped_early,
+    with_unvisited_states,
+)
 
 TINY = 1e-30  # imaginary step
 
@@ -236,8 +242,15 @@ PARL = Claim(
             "the lower level is solved exactly",
             "the formula after one lower-level iteration",
             lambda t: t.lower_steps is None,
+            wider=stopped_early,
         ),
-        Assumption("A2", r"every state is visited, $d^{\pi_\nu} > 0$", HARMLESS, visited),
+        Assumption(
+            "A2",
+            r"every state is visited, $d^{\pi_\nu} > 0$",
+            HARMLESS,
+            visited,
+            wider=with_unvisited_states,
+        ),
         Assumption("A3", r"$\tau > 0$", DEFINITIONAL, lambda t: t.temperature > 0),
     ),
     instance_family=alignment_task,
@@ -251,6 +264,7 @@ implicit_part = PARL.part(
     Equal(complex_step, implicit),
     resolution=lambda task: 1e-9 * (1 + terms(task)),
     reason="error of the policy carried through two solves with 1/(1-gamma) each; 1e-9 at the size of the terms",
+    exact=(exact.differentiated, exact.scores_and_gradient),
 )
 hessian_part = PARL.part(
     "(ii)",
@@ -260,6 +274,7 @@ hessian_part = PARL.part(
     reason="differences of complex-step gradients, about 1e-8; ceiling 1e-5",
     family=partial(alignment_task, states=(2, 3), actions=(2, 3)),
     instances=60,
+    exact=(exact.hessian, exact.fisher_hessian),
 )
 bilevel_part = PARL.part(
     "(iii)",
@@ -270,6 +285,7 @@ bilevel_part = PARL.part(
     shared={
         "soft_policy_iteration": "with the Hessian of (ii) both formulas agree at every policy; both take the same"
     },
+    exact=(exact.bilevel_gradient, exact.gradient_by_advantages),
 )
 
 

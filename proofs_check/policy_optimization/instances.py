@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +11,12 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import Draw
-from mdplab.instances.garnet import dirichlet_mdp
+from mdplab.instances import Draw, dirichlet_mdp, mdps
 from mdplab.models import MDP
 from mdplab.operators import log_sum_exp, log_tilt
 from mdplab.solvers import ControlSolution, EvaluationSolution
 
-__all__ = ["AlignmentTask", "alignment_task"]
+__all__ = ["AlignmentTask", "alignment_task", "stopped_early", "with_unvisited_states"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,5 +123,27 @@ def alignment_task(
         reward="symmetric",
         discount=(0.5, 0.95),
     )
+    return _aligned(draw, mdp)
+
+
+def _aligned(draw: Draw, mdp: MDP) -> AlignmentTask:
     features, weights = draw.normal((mdp.n_states, mdp.n_actions, 3)), draw.normal(3)
     return AlignmentTask(mdp, features, weights, draw.number(0.2, 2.0), draw.choice((0.0, 1.0)))
+
+
+def stopped_early(draw: Draw) -> AlignmentTask:
+    """A small task whose lower level stops after 1 to 8 iterations."""
+    return replace(alignment_task(draw, (2, 3), (2, 3)), lower_steps=draw.integer(1, 8))
+
+
+def with_unvisited_states(draw: Draw) -> AlignmentTask:
+    """A small task from one state on, with few successors or absorbing states."""
+    mdp = mdps(
+        draw,
+        states=(2, 3),
+        actions=(2, 3),
+        kernel=("sparse", "absorbing"),
+        discount=(0.5, 0.95),
+        start="state",
+    )
+    return _aligned(draw, mdp)

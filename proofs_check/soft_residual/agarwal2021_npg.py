@@ -12,8 +12,7 @@ to the bound at ``T``: that is the error of the recorded gaps, and it needs no f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,68 +20,16 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Known, Outcome, Side, rounding
-from mdplab.instances import Draw, three_state_unit_reward_mdp
-from mdplab.instances.garnet import dirichlet_mdp
-from mdplab.instances.rewards import RewardLaw
+from mdplab.instances import three_state_unit_reward_mdp
 from mdplab.models import MDP
 from mdplab.operators import occupancy
-from mdplab.solvers import ControlSolution, MirrorDescentSolution
-
-
-@dataclass(frozen=True, eq=False)
-class NPGTask:
-    """Constant-step natural policy gradient on a model.
-
-    Attributes
-    ----------
-    mdp : MDP
-        Rewards in [0, 1] and a start law.
-    eta : float
-        The step in the natural-gradient convention: the log-policy gains ``eta A / (1 - gamma)``.
-    initial_policy : ndarray (S, A) or None
-        None is the uniform policy.
-    steps : int
-        Number of updates.
-    """
-
-    mdp: MDP
-    eta: float
-    initial_policy: FloatArray | None = None
-    steps: int = 60
-
-    @property
-    def step(self) -> float:
-        """Coefficient of Q in the log-policy."""
-        return self.eta / (1 - self.mdp.discount)
-
-    @cached_property
-    def run(self) -> MirrorDescentSolution:
-        """The recorded iterates."""
-        return solvers.mirror_descent(
-            self.mdp, step=self.step, steps=self.steps, initial_policy=self.initial_policy
-        )
-
-    @cached_property
-    def optimum(self) -> ControlSolution:
-        """The optimal value."""
-        return solvers.policy_iteration(self.mdp)
-
-    @cached_property
-    def critic_error(self) -> float:
-        """Largest span of ``epsilon``: what the recorded updates differ by from exact ones, per unit of the step."""
-        logs, q = self.run.log_policies, self.run.q
-        gained = np.diff(logs, axis=0) / self.step
-        epsilon = gained - q[:-1]
-        size = 2 * np.abs(gained).max() + np.abs(q).max()
-        return float(np.ptp(epsilon, axis=2).max() + self.run.q_span_errors.max() + rounding(size, 1))
-
-
-def npg_task(draw: Draw) -> NPGTask:
-    """Dirichlet MDP with rewards uniform on [0, 1] or 0/1, log eta uniform in (-5, 1), 60 steps."""
-    laws: tuple[RewardLaw, ...] = ("unit", "binary")
-    law = draw.choice(laws)
-    return NPGTask(dirichlet_mdp(draw, reward=law), draw.log_number(np.exp(-5.0), np.exp(1.0)))
-
+from proofs_check.soft_residual import exact_npg as exact
+from proofs_check.soft_residual.gradient_instances import (
+    NPGTask,
+    npg_task,
+    with_another_start,
+    with_unbounded_rewards,
+)
 
 # --- the routes -----------------------------------------------------------------------------------------------------
 
@@ -187,9 +134,14 @@ NPG = Claim(
             "rewards in [0, 1]",
             "rewards a hundred times too large",
             lambda t: bool(t.mdp.reward.min() >= 0 and t.mdp.reward.max() <= 1),
+            wider=with_unbounded_rewards,
         ),
         Assumption(
-            "A2", "uniform first policy", "a first policy that all but excludes the good arm", starts_uniform
+            "A2",
+            "uniform first policy",
+            "a first policy that all but excludes the good arm",
+            starts_uniform,
+            wider=with_another_start,
         ),
         Assumption("A3", "exact evaluation", DEFINITIONAL),
     ),
@@ -206,7 +158,9 @@ rate = NPG.part(
     reason="rounding of the updates carried through the proof; 1e-9 at the size of the bound",
     cross_left=gaps_by_occupancies,
     closed=("right",),
+    specified_tightness="0.34",
     shared=ITERATES_ARE_INPUTS,
+    exact=(exact.gaps, exact.bound),
 )
 NPG.part(
     "(monotone)",
@@ -217,6 +171,7 @@ NPG.part(
     cross_left=improvements_by_solves,
     closed=("right",),
     shared=ITERATES_ARE_INPUTS,
+    exact=(exact.improvements, exact.nothing),
 )
 
 

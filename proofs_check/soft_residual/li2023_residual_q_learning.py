@@ -18,6 +18,7 @@ from mdplab.instances.gridworld import Gridworld, gridworld
 from mdplab.models import MDP
 from mdplab.operators import log_tilt, state_occupancy
 from mdplab.solvers import ControlSolution
+from proofs_check.soft_residual import exact_customisation as exact
 from proofs_check.soft_residual.instances import (
     PRIOR_IS_SHARED,
     CustomisationTask,
@@ -129,6 +130,7 @@ RQL.part(
     resolution=scale,
     reason="rounding of a linear solve times 1/(1-gamma): 1e-12 (1 + |Q|)",
     shared=PRIOR_IS_SHARED,
+    exact=(exact.residual_q, exact.q_difference),
 )
 optimal_policy = RQL.part(
     "(ii)",
@@ -137,6 +139,7 @@ optimal_policy = RQL.part(
     resolution=1e-11,
     reason="certified policy error of both solvers: span of the Q error over four temperatures",
     shared=PRIOR_IS_SHARED,
+    exact=(exact.residual_policy, exact.full_policy),
 )
 RQL.part(
     "(iii)",
@@ -145,6 +148,7 @@ RQL.part(
     resolution=scale,
     reason="rounding of a linear solve times 1/(1-gamma): 1e-12 (1 + |Q|)",
     shared=PRIOR_IS_SHARED,
+    exact=(exact.residual_value, exact.value_difference),
 )
 
 

@@ -8,8 +8,8 @@ bonus the temperature.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,72 +17,15 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, rounding
-from mdplab.convex import ProgramSolution, conic_entropy_occupancy_program
 from mdplab.divergences import entropy, kl
-from mdplab.instances import Draw, dirichlet_mdp, random_logits, three_state_addon_reward, three_state_mdp
+from mdplab.instances import three_state_addon_reward, three_state_mdp
 from mdplab.models import MDP
-from mdplab.operators import induced, log_tilt, policy_of_occupancy, state_occupancy
+from mdplab.operators import induced, policy_of_occupancy, state_occupancy
 from mdplab.solvers import ControlSolution
-from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, CustomisationTask
-
-
-@dataclass(frozen=True, eq=False)
-class KLTask(CustomisationTask):
-    """A customisation task read as a KL objective: coefficient ``omega'``, entropy coefficient the rest.
-
-    Attributes
-    ----------
-    logits : ndarray, shape (S, A)
-        Logits of the policy ``mu`` at which the objective is evaluated.
-    """
-
-    logits: FloatArray
-
-    @property
-    def kl_weight(self) -> float:
-        """The KL coefficient ``beta``."""
-        return self.prior_weight
-
-    @property
-    def entropy_weight(self) -> float:
-        """The entropy coefficient ``eta``, of either sign."""
-        return self.temperature - self.prior_weight
-
-    @property
-    def log_policy(self) -> FloatArray:
-        """Log-probabilities of ``mu``."""
-        return np.asarray(log_tilt(self.logits))
-
-    @cached_property
-    def conic(self) -> ProgramSolution:
-        """Optimum of the objective over occupancies, by a cone solver."""
-        return conic_entropy_occupancy_program(
-            self.mdp.replace(reward=self.residual_reward),
-            prior_log=self.prior.log_policy,
-            kl_weight=self.kl_weight,
-            entropy_weight=self.entropy_weight,
-        )
-
-
-def kl_task(mdp: Any, addon: FloatArray, logits: FloatArray, alpha: float, beta: float, eta: float) -> KLTask:
-    """The task with prior temperature ``alpha``, KL coefficient ``beta`` and entropy coefficient ``eta``."""
-    return KLTask(mdp, addon, alpha, beta + eta, beta / alpha, logits)
-
-
-def random_kl_task(draw: Draw, states: tuple[int, int] = (2, 6)) -> KLTask:
-    """beta in (.1, 2), eta in (-.6 beta, 1), alpha in (.2, 2); the model as for customisation."""
-    mdp = dirichlet_mdp(draw, states=states)
-    addon = draw.normal((mdp.n_states, mdp.n_actions))
-    logits = random_logits(draw, mdp.n_states, mdp.n_actions)
-    alpha, beta = draw.number(0.2, 2.0), draw.number(0.1, 2.0)
-    return kl_task(mdp, addon, logits, alpha, beta, draw.number(-0.6 * beta, 1.0))
-
-
-def three_state_kl_task(eta: float) -> KLTask:
-    """The three-state task at beta = .6."""
-    logits = np.array([[0.3, -0.2], [-0.5, 0.4], [0.1, 0.6]])
-    return kl_task(three_state_mdp(), three_state_addon_reward(), logits, 0.5, 0.6, eta)
-
+from proofs_check.soft_residual import exact_customisation as exact
+from proofs_check.soft_residual import kl_instances
+from proofs_check.soft_residual.instances import PRIOR_IS_SHARED
+from proofs_check.soft_residual.kl_instances import KLTask, random_kl_task, three_state_kl_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
 
@@ -221,6 +164,7 @@ def scale(task: KLTask) -> float:
     return 1e-11 * (1 + float(np.abs(task.full.value).max()))
 
 
+CONE = "one side is the optimum of a cone solver, known to its certified gap of about 1e-8"
 EVERYWHERE = ("A1", "A2", "A3", "A4", "A5")
 """What is assumed unless the policy of an occupancy is in question."""
 
@@ -256,6 +200,7 @@ BALANCE = Claim(
             "for the policy of an occupancy: every state is visited",
             "a state that is never visited: its policy enters no occupancy",
             lambda t: bool(visited_states(t).all()),
+            wider=kl_instances.sparse_kl_task,
         ),
     ),
     instance_family=random_kl_task,
@@ -271,6 +216,7 @@ BALANCE.part(
     reason="two linear solves; 1e-11 at the size of the values",
     assumes=EVERYWHERE,
     shared=PRIOR_IS_SHARED,
+    exact=(exact.penalised_return, exact.log_reward_return),
 )
 BALANCE.part(
     "(second equality)",
@@ -280,6 +226,7 @@ BALANCE.part(
     reason="certified bounds of evaluation and prior; 1e-11 at the size of the values",
     assumes=EVERYWHERE,
     shared=PRIOR_IS_SHARED,
+    exact=(exact.penalised_return, exact.max_ent_return),
 )
 BALANCE.part(
     "(optimal value)",
@@ -289,6 +236,7 @@ BALANCE.part(
     reason="certified bounds of both solvers; 1e-11 at the size of the values",
     assumes=EVERYWHERE,
     shared=PRIOR_IS_SHARED,
+    exact=(exact.regularised_value, exact.value_difference),
 )
 optimal_policy = BALANCE.part(
     "(optimal policy)",
@@ -298,6 +246,7 @@ optimal_policy = BALANCE.part(
     reason="certified policy errors of both solvers",
     assumes=EVERYWHERE,
     shared=PRIOR_IS_SHARED,
+    exact=(exact.regularised_policy, exact.full_policy),
 )
 BALANCE.part(
     "(occupancy program, value)",
@@ -309,6 +258,7 @@ BALANCE.part(
     instances=20,
     assumes=EVERYWHERE,
     shared=PRIOR_IS_SHARED,
+    exact=CONE,
 )
 program_policy = BALANCE.part(
     "(occupancy program, policy)",
@@ -319,6 +269,7 @@ program_policy = BALANCE.part(
     family=partial(random_kl_task, states=(2, 4)),
     instances=20,
     shared=PRIOR_IS_SHARED,
+    exact=CONE,
 )
 
 

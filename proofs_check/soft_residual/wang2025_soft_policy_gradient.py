@@ -7,8 +7,7 @@ remains is the score-function gradient of a return with that reward in it, curre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,84 +16,12 @@ from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.enumeration import enumerate_trajectories
-from mdplab.instances import Draw, dirichlet_mdp, random_logits, three_state_mdp
+from mdplab.instances import three_state_mdp
 from mdplab.models import MDP, FiniteHorizonMDP
 from mdplab.numerics import complex_step_gradient
-from mdplab.operators import induced, log_tilt, occupancy_residual, softmax_policy_gradient, state_occupancy
-from mdplab.solvers import EvaluationSolution
-
-
-@dataclass(frozen=True, eq=False)
-class SoftGradientTask:
-    """A tabular softmax policy at a temperature; ``horizon`` 0 stands for the discounted infinite horizon.
-
-    Attributes
-    ----------
-    mdp : MDP
-        The model with its start law.
-    logits : ndarray, shape (S, A)
-        Logits of the policy.
-    temperature : float
-        Entropy temperature ``alpha``.
-    baseline : ndarray, shape (S,)
-        Any state-dependent baseline.
-    horizon : int
-        Number of stages of the trajectory form.
-    """
-
-    mdp: MDP
-    logits: FloatArray
-    temperature: float
-    baseline: FloatArray
-    horizon: int = 4
-
-    @property
-    def log_policy(self) -> FloatArray:
-        """Log-probabilities of the policy."""
-        return np.asarray(log_tilt(self.logits))
-
-    @cached_property
-    def evaluation(self) -> EvaluationSolution:
-        """Soft value of the policy."""
-        return solvers.policy_evaluation(self.mdp, np.exp(self.log_policy), temperature=self.temperature)
-
-    @cached_property
-    def state_occupancy(self) -> FloatArray:
-        """Normalised discounted state occupancy."""
-        return np.asarray(state_occupancy(self.mdp, np.exp(self.log_policy)))
-
-    @cached_property
-    def gradient_error(self) -> float:
-        """Error of a score-function gradient: those of Q, V and of the occupancy, over 1 - gamma.
-
-        The occupancy errs by the norm of its flow residual over ``1 - gamma``; the residual's own rounding is that of
-        ``S A`` products.
-        """
-        mdp, discount = self.mdp, self.mdp.discount
-        pairs = self.state_occupancy[:, None] * np.exp(self.log_policy)
-        flow = float(np.abs(occupancy_residual(mdp, pairs)).sum()) + float(rounding(1.0, pairs.size + 8))
-        size = float(np.abs(self.evaluation.q).max() + np.abs(self.temperature * self.log_policy).max())
-        spread = float(np.ptp(self.evaluation.q) + np.abs(self.temperature * self.log_policy).max())
-        per_pair = 2 * self.evaluation.certificate.bound + float(rounding(size, 8))
-        return (flow / (1 - discount) * spread + per_pair) / (1 - discount)
-
-
-def soft_gradient_task(draw: Draw) -> SoftGradientTask:
-    """Dirichlet MDP with normal rewards, normal logits, alpha in (.2, 2), a normal baseline."""
-    mdp = dirichlet_mdp(draw)
-    return SoftGradientTask(
-        mdp,
-        random_logits(draw, mdp.n_states, mdp.n_actions),
-        draw.number(0.2, 2.0),
-        draw.normal(mdp.n_states, 3.0),
-    )
-
-
-def short_task(draw: Draw) -> SoftGradientTask:
-    """S = 3, A = 2, four stages: small enough to enumerate every path."""
-    mdp = dirichlet_mdp(draw, states=(3, 3), actions=(2, 2))
-    return SoftGradientTask(mdp, random_logits(draw, 3, 2), draw.number(0.2, 2.0), draw.normal(3))
-
+from mdplab.operators import induced, log_tilt, softmax_policy_gradient
+from proofs_check.soft_residual import exact_soft_gradient as exact
+from proofs_check.soft_residual.gradient_instances import SoftGradientTask, short_task, soft_gradient_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
 
@@ -253,6 +180,7 @@ occupancy_form = SOFT_PG.part(
     Equal(derivative, closed_form),
     resolution=relative,
     reason="relative 1e-10: rounding of the linear solves times 1/(1-gamma)",
+    exact=(exact.derivative, exact.closed_form),
 )
 SOFT_PG.part(
     "(any baseline)",
@@ -260,6 +188,7 @@ SOFT_PG.part(
     Equal(derivative, with_a_baseline),
     resolution=relative,
     reason="relative 1e-10: rounding of the linear solves times 1/(1-gamma)",
+    exact=(exact.derivative, exact.with_a_baseline),
 )
 SOFT_PG.part(
     "(trajectory form)",
@@ -269,6 +198,7 @@ SOFT_PG.part(
     reason="sums of at most 48 paths in double precision",
     family=short_task,
     witnesses=(T3,),
+    exact=(exact.recursion_derivative, exact.path_expectation),
 )
 
 

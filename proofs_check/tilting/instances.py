@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from mdplab.instances.chains import dirichlet_chain
 from mdplab.models import MarkovChain
 from mdplab.operators import log_value_recursion, tilted_chain
 
-__all__ = ["ChainTask", "chain_task", "three_state_task"]
+__all__ = ["ChainTask", "chain_task", "paid_on_the_way", "start_kept", "three_state_task"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +120,17 @@ def chain_task(draw: Draw) -> ChainTask:
     likelihood = draw.uniform(0.001, 1.0, n)
     strength = draw.choice((0.3, 1.0, 2.0, 8.0))
     return ChainTask(chain, likelihood, strength, dirichlet_chain(draw, states=(n, n), steps=(steps, steps)))
+
+
+def paid_on_the_way(draw: Draw) -> ChainTask:
+    """A task whose states pay on the way, too: normal rewards."""
+    task = chain_task(draw)
+    return replace(task, running_reward=draw.normal((task.chain.steps, task.chain.n_states)))
+
+
+def start_kept(draw: Draw) -> ChainTask:
+    """A task whose controls must keep the start law."""
+    return replace(chain_task(draw), fixed_start=True)
 
 
 def three_state_task(strength: float = 2.0) -> ChainTask:

@@ -19,6 +19,8 @@ from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome
 from mdplab.enumeration import enumerate_paths, path_log_probability
 from mdplab.models import MarkovChain
 from mdplab.operators import chain_kl, log_partition, marginals
+from proofs_check.tilting import exact_chain as exact
+from proofs_check.tilting import instances
 from proofs_check.tilting.instances import ChainTask, chain_task, three_state_task
 
 Values = Callable[[ChainTask], FloatArray]
@@ -49,12 +51,8 @@ def controls_by_recursion(task: ChainTask, values: Values = exact_values) -> Sid
     """Backward recursion: start, kernels and objective of the controller"""
     chain = task.controller(values(task))
     worth, summing = objective(task, chain)
-    weight = (
-        float(marginals(chain)[-1] @ np.abs(task.reward))
-        + chain_kl(chain, task.chain)
-        + 2 * task.chain.steps
-        + 3
-    )
+    gained = float(marginals(chain)[-1] @ np.abs(task.reward))
+    weight = gained + chain_kl(chain, task.chain) + 2 * task.chain.steps + 3
     flat = np.concatenate((chain.initial, chain.kernels.ravel()))
     # a row moves with the values of its successors, at most T steps of error each; the objective with the path law
     error = 2 * (task.chain.steps + 1) * task.step_error * flat
@@ -182,12 +180,14 @@ TILT = Claim(
             "reward at the end only",
             "a reward on the way, too",
             lambda task: task.running_reward is None or not np.any(task.running_reward),
+            wider=instances.paid_on_the_way,
         ),
         Assumption(
             "A3",
             "the controls may reshape every transition and the start",
             "the start law must be kept",
             lambda task: not task.fixed_start,
+            wider=instances.start_kept,
         ),
     ),
     instance_family=chain_task,
@@ -209,6 +209,7 @@ controls_part = TILT.part(
     Equal(controls_by_recursion, controls_by_enumeration),
     resolution=within(controls_by_enumeration),
     reason=LOG_SPACE,
+    exact=(exact.controls_by_recursion, exact.controls_by_enumeration),
 )
 path_part = TILT.part(
     "(b)",
@@ -216,6 +217,7 @@ path_part = TILT.part(
     Equal(path_law_by_recursion, path_law_by_enumeration),
     resolution=within(path_law_by_enumeration),
     reason=LOG_SPACE,
+    exact=(exact.path_law_by_recursion, exact.path_law_by_enumeration),
 )
 regret_part = TILT.part(
     "(c)",
@@ -223,6 +225,7 @@ regret_part = TILT.part(
     Equal(objective_of_the_controlled_chain, log_partition_less_divergence),
     resolution=within(log_partition_less_divergence),
     reason=LOG_SPACE,
+    exact=(exact.controlled_objective, exact.log_partition_less_divergence),
 )
 value_part = TILT.part(
     "(d)",
@@ -230,6 +233,7 @@ value_part = TILT.part(
     Equal(values_by_recursion, values_by_enumeration),
     resolution=within(values_by_enumeration),
     reason=LOG_SPACE,
+    exact=(exact.values_by_recursion, exact.values_by_enumeration),
 )
 bridge_part = TILT.part(
     "(e)",
@@ -237,6 +241,7 @@ bridge_part = TILT.part(
     Equal(past_given_the_end_controlled, past_given_the_end_original),
     resolution=within(past_given_the_end_original),
     reason=LOG_SPACE,
+    exact=(exact.past_controlled, exact.past_original),
 )
 
 
@@ -380,9 +385,8 @@ def _(ax: Any) -> None:
         task, places = three_state_task(strength), 3.6 * group + np.arange(3)
         ax.bar(places, before, 0.88, color="0.85", label="" if group else "uncontrolled $p_T$")
         for number, (name, values) in enumerate(series):
-            law = marginals(task.controller(values(task)))[-1]
-            colour = f"C{number}"
-            ax.bar(places + 0.27 * (number - 1), law, 0.25, color=colour, label="" if group else name)
+            law, shift = marginals(task.controller(values(task)))[-1], 0.27 * (number - 1)
+            ax.bar(places + shift, law, 0.25, color=f"C{number}", label="" if group else name)
         ax.hlines(before, places - 0.44, places + 0.44, color="black", linewidth=1)
         ax.text(3.6 * group + 1, -0.1, rf"$\kappa = {strength}$", ha="center", va="top", fontsize=10)
     ax.set_xticks((3.6 * np.arange(3)[:, None] + np.arange(3)).ravel(), list("012") * 3)
