@@ -114,6 +114,7 @@ def stages(mdp: MDP) -> FiniteHorizonMDP:
 
 SOFT: dict[str, Any] = {"temperature": 0.4}
 SOLVERS: dict[str, Case] = {
+    "action_elimination": lambda m, lift: solvers.action_elimination(m, tol=1e-10),
     "average_reward": lambda m, lift: solvers.average_reward(m),
     "average_reward_program": lambda m, lift: solvers.average_reward_program(m),
     "constrained": lambda m, lift: solvers.constrained(several(m, lift), [-0.5]),
@@ -230,6 +231,7 @@ ELSEWHERE = {
 }
 LOOSE = {"conic_occupancy_program": 1e-5, "conic_entropy_occupancy_program": 1e-5, "dual_v": 1e-6}
 VERIFIED = {
+    "action_elimination",
     "mirror_descent",
     "modified_policy_iteration",
     "policy_evaluation",
