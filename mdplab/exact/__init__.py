@@ -40,6 +40,7 @@ from mdplab.exact.programs import Game, Program, is_optimal_program_pair, linear
 from mdplab.exact.soft import SoftControl, residual_control, soft_control
 from mdplab.exact.tilt import log_sum_exp, log_tilt, regulariser, softmax
 from mdplab.exact.undiscounted import AverageReward, average_reward, stationary_law, total_reward
+from mdplab.exact.zeros import enclose_zero
 
 __all__ = [
     "AverageReward",
@@ -59,6 +60,7 @@ __all__ = [
     "determinant",
     "distance",
     "dyadic",
+    "enclose_zero",
     "entropy",
     "exp",
     "f_divergence",

@@ -112,8 +112,8 @@ def chi_square(p: Any, q: Any) -> Any:
         Rational where both are; the ball of ``inf`` where a positive ``p`` meets ``q = 0``.
     """
     p, q = _pair(p, q)
-    outside = q == 0
-    terms = np.where(outside, fmpq(0), (p - q) ** 2 / np.where(outside, fmpq(1), q))
+    outside, gap = q == 0, p - q  # the power of a ball around 0 would be NaN
+    terms = np.where(outside, fmpq(0), gap * gap / np.where(outside, fmpq(1), q))
     return np.where(outside & ~(p == 0), product(p, arb("inf")), terms).sum(axis=-1)
 
 

@@ -13,8 +13,9 @@ arithmetic (``.1 + .2``) are read as whatever is simplest there: pass the inputs
 :func:`dyadic` reads the stored value instead, :math:`m2^e`.
 
 *Traps.*  A rational meets a float with a ``TypeError``, but a ball accepts one at its stored value: write ``ball(.1)`` or
-``rational(.1)``, never ``.1 * x``.  ``fmpq(1, 3) == Fraction(1, 3)`` is False: read the fraction first.  ``max``, ``sort``
-and ``argmax`` of balls compare where nothing is sure; take :func:`mdplab.exact.highest`.
+``rational(.1)``, never ``.1 * x``.  ``fmpq(1, 3) == Fraction(1, 3)`` is False: read the fraction first.  ``x ** 2`` is NaN
+for a ball around 0; write ``x * x``.  ``max``, ``sort`` and ``argmax`` of balls compare where nothing is sure; take
+:func:`mdplab.exact.highest`.
 
 References
 ----------
@@ -234,6 +235,11 @@ def ball(x: Any) -> Any:
         If an entry is NaN, ``+inf`` or no number.
     """
     return each(_ball, x)
+
+
+def middle(x: Any) -> Array:
+    """Midpoints of balls, as balls without radius; nothing is claimed about what they approximate."""
+    return entries(each(lambda entry: entry.mid(), ball(x)))
 
 
 def has_balls(x: Any) -> bool:

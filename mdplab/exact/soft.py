@@ -33,7 +33,7 @@ from mdplab.exact._flint import arb, arb_mat, ctx
 from mdplab.exact.elementary import product
 from mdplab.exact.linear import identity
 from mdplab.exact.models import ExactMDP, Model, none_where
-from mdplab.exact.numbers import ball, each, entries, rational
+from mdplab.exact.numbers import ball, entries, middle, rational
 from mdplab.exact.order import highest, lowest
 from mdplab.exact.tilt import log_sum_exp, log_tilt, log_weights, softmax
 
@@ -60,24 +60,20 @@ class SoftControl(NamedTuple):
     log_policy: Array
 
 
-def _middle(x: Array) -> Array:
-    return entries(each(lambda entry: entry.mid(), ball(x)))
-
-
 def _newton(twin: ExactMDP, tau: Any, reference: Array) -> Array:
     """Midpoints of a value near the fixed point; nothing is claimed about them."""
-    transition, reward, reference = ball(twin.transition), _middle(twin.reward), _middle(reference)
+    transition, reward, reference = ball(twin.transition), middle(twin.reward), middle(reference)
     value = entries(ball(np.zeros(twin.n_states)))
     goal = arb(2) ** (32 - ctx.prec)
     for _ in range(_MOST_STEPS):
-        q = none_where(~twin.available, _middle(reward + twin.discount * (transition @ value)))
-        residual = _middle(log_sum_exp(q, temperature=tau, log_reference=reference) - value)
-        policy = _middle(softmax(q, temperature=tau, log_reference=reference))
+        q = none_where(~twin.available, middle(reward + twin.discount * (transition @ value)))
+        residual = middle(log_sum_exp(q, temperature=tau, log_reference=reference) - value)
+        policy = middle(softmax(q, temperature=tau, log_reference=reference))
         system = identity(twin.n_states) - twin.discount * (policy[:, :, np.newaxis] * transition).sum(axis=1)
-        step = arb_mat(_middle(system).tolist()).solve(
+        step = arb_mat(middle(system).tolist()).solve(
             arb_mat(residual[:, np.newaxis].tolist()), algorithm="approx"
         )
-        value = _middle(value + np.array(step.tolist(), dtype=object)[:, 0])
+        value = middle(value + np.array(step.tolist(), dtype=object)[:, 0])
         if max(abs(residual)) <= goal * (1 + max(abs(value))):
             break
     return value

@@ -23,6 +23,7 @@ from mdplab.laws.finite_law import LEVEL_TOLERANCE
 from mdplab.models import RewardProcess
 from mdplab.operators.distributional import distributional_backup
 from mdplab.wasserstein import wasserstein_with_error
+from proofs_check.distributional import exact_laws as exact
 
 Laws = Sequence[FiniteLaw]
 
@@ -255,6 +256,8 @@ for name, order, symbol in (("(a)", 1, "1"), ("(b)", 2, "2"), ("(c)", np.inf, r"
         reason="rounding of atoms and masses; the slack of the statement is 1e-10",
         cross_left=sides["backed_distance_by_cdf"],
         cross_right=sides["scaled_distance_by_cdf"],
+        specified_tightness="1.000",
+        exact=(partial(exact.backed_distance, order=order), partial(exact.scaled_distance, order=order)),
     )
 acyclic_part = CONTRACTION.part(
     "(d)",
@@ -264,6 +267,7 @@ acyclic_part = CONTRACTION.part(
     reason="rounding of sums of at most four rewards and of products of four probabilities",
     family=acyclic_pair,
     witnesses=(LINE,),
+    exact=(exact.iterated_laws, exact.path_laws),
 )
 
 

@@ -19,6 +19,7 @@ from mdplab.instances import Draw
 from mdplab.laws import FiniteLaw
 from mdplab.models import OutcomeModel
 from mdplab.operators.distributional import greedy_distributional_backup
+from proofs_check.distributional import exact_laws as exact
 from proofs_check.distributional.bellemare2017_distributional import largest, number, quantile_distances
 
 Table: TypeAlias = list[list[FiniteLaw]]
@@ -77,6 +78,11 @@ class Switch:
 def switch(draw: Draw) -> Switch:
     """Epsilon and discount uniform on (0, 1)."""
     return Switch(draw.number(0.0, 1.0), draw.number(0.0, 1.0))
+
+
+def wide_switch(draw: Draw) -> Switch:
+    """Epsilon uniform on (-2, 2), discount on (0, 1)."""
+    return Switch(draw.number(-2.0, 2.0), draw.number(0.0, 1.0))
 
 
 def three(laws: Table) -> list[FiniteLaw]:
@@ -200,7 +206,13 @@ EXPANSION = Claim(
     the ratio is at most $\gamma$; (f) $T_* Z^* = Z^*$.
     """,
     assumptions=(
-        Assumption("A1", r"$0 < \epsilon < 1$", "epsilon above one", lambda case: 0.0 < case.epsilon < 1.0),
+        Assumption(
+            "A1",
+            r"$0 < \epsilon < 1$",
+            "epsilon above one",
+            lambda case: 0.0 < case.epsilon < 1.0,
+            wider=wide_switch,
+        ),
         Assumption(
             "A2", "the action of the larger mean is taken", "the action of the larger best outcome is taken"
         ),
@@ -223,6 +235,7 @@ EXPANSION.part(
     Equal(distance_before, twice_epsilon),
     resolution=1e-13,
     reason=EXACT,
+    exact=(exact.distance_before, exact.twice_epsilon),
 )
 after_part = EXPANSION.part(
     "(b)",
@@ -230,6 +243,7 @@ after_part = EXPANSION.part(
     Equal(distance_after, just_discount),
     resolution=1e-13,
     reason=EXACT,
+    exact=(exact.distance_after, exact.just_discount),
 )
 EXPANSION.part(
     "(c)",
@@ -237,6 +251,7 @@ EXPANSION.part(
     Equal(distance_ratio, expansion),
     resolution=relative_resolution,
     reason="rounding of two distances of order one over epsilon: 1e-9 relative",
+    exact=(exact.distance_ratio, exact.expansion),
 )
 EXPANSION.part(
     "(d)",
@@ -244,6 +259,7 @@ EXPANSION.part(
     Equal(mean_distances, mean_distances_closed),
     resolution=1e-13,
     reason=EXACT,
+    exact=(exact.mean_distances, exact.mean_distances_closed),
 )
 means_part = EXPANSION.part(
     "(e)",
@@ -253,9 +269,15 @@ means_part = EXPANSION.part(
     reason="rounding of two distances of order one over epsilon: 1e-9 relative",
     cross_left=mean_ratio_closed,
     closed=("right",),
+    exact=(exact.mean_ratio, exact.just_discount),
 )
 EXPANSION.part(
-    "(f)", r"$T_* Z^* = Z^*$", Equal(backed_optimal_laws, optimal_laws), resolution=1e-13, reason=EXACT
+    "(f)",
+    r"$T_* Z^* = Z^*$",
+    Equal(backed_optimal_laws, optimal_laws),
+    resolution=1e-13,
+    reason=EXACT,
+    exact=(exact.backed_optimal_laws, exact.optimal_laws),
 )
 
 

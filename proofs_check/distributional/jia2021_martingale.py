@@ -161,7 +161,7 @@ td0_part = RATE.part(
     resolution=1e-3,
     reason=SLOPE,
     quantifier="limit",
-    exact="a fitted slope",
+    exact="a slope between refinements inside a window: an observation of a limit, which no exact number decides",
 )
 loss_part = RATE.part(
     "(b)",
@@ -170,7 +170,7 @@ loss_part = RATE.part(
     resolution=1e-3,
     reason=SLOPE,
     quantifier="limit",
-    exact="a fitted slope",
+    exact="a slope between refinements inside a window: an observation of a limit, which no exact number decides",
 )
 
 

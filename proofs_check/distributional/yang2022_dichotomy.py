@@ -19,6 +19,7 @@ from mdplab.claims import Assumption, Claim, Equal, Known, Side, rounding
 from mdplab.enumeration import History, Trajectories, enumerate_outcome_trajectories
 from mdplab.instances import Draw, SeededDraw
 from mdplab.models import OutcomeModel
+from proofs_check.distributional import exact_conditioning as exact
 
 # --- instances ------------------------------------------------------------------------------------------------------
 
@@ -153,6 +154,12 @@ def stochastic_task(draw: Draw) -> ConditioningTask:
     return random_task(draw, stochastic=True)
 
 
+def many_starts(draw: Draw) -> ConditioningTask:
+    """A deterministic task that starts in a random state."""
+    task = deterministic_task(draw)
+    return ConditioningTask(outcome_model(task.model.law, draw.weights(2)), task.behaviour)
+
+
 ARMS = TwoArms(success=0.2, sure=0.9, first=0.5)
 TIED_ARMS = TwoArms(success=0.2, sure=1.0, first=0.5)
 EVEN = np.full((2, 2, 2), 0.5)
@@ -224,12 +231,14 @@ RCSL = Claim(
             r"in (ii): deterministic outcomes, $p(o | s, a) \in \{0, 1\}$",
             "stochastic outcomes",
             lambda task: bool(np.all((task.model.law == 0) | (task.model.law == 1))),
+            wider=stochastic_task,
         ),
         Assumption(
             "A2",
             "in (ii): one start state",
             "two start states",
             lambda task: bool(np.max(task.model.start_law()) == 1),
+            wider=many_starts,
         ),
     ),
     instance_family=deterministic_task,
@@ -247,6 +256,7 @@ arms_part = RCSL.part(
     family=two_arms,
     witnesses=(ARMS, TIED_ARMS),
     assumes=(),
+    exact=(exact.arms_by_enumeration, exact.arms_in_closed_form),
 )
 consistent_part = RCSL.part(
     "(ii)",
@@ -254,6 +264,7 @@ consistent_part = RCSL.part(
     Equal(obtained_returns, requested_returns),
     resolution=1e-11,
     reason=FINITE_SUM,
+    exact=(exact.obtained_returns, exact.requested_returns),
 )
 
 

@@ -14,75 +14,26 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
-from mdplab.claims.tolerances import UNIT_ROUNDOFF, rounding
-from mdplab.models import FiniteHorizonMDP
-from mdplab.operators import stage_laws, stage_occupancy
-from proofs_check.dual_rl.instances import WeightingTask, lottery_task, two_step_task, weighting_task
-
-# --- the re-weighted set and its policy -----------------------------------------------------------------------------
-
-
-def mass(task: WeightingTask, inverse: complex) -> Array:
-    """Law ``w p`` of the re-weighted trajectories at the inverse temperature ``1 / eta``, shape (N,)."""
-    p, returns, starts = task.paths.probability, task.paths.returns, task.starts
-    if task.normalisation == "each start":
-        best = np.where(starts > 0, returns[:, None], -np.inf).max(axis=0)
-        tilted = p * np.exp(inverse * (returns - best[task.paths.states[:, 0]]))
-        return np.asarray(tilted * (starts @ _ratio(p @ starts, tilted @ starts)))
-    centre = (
-        starts @ _ratio(returns * p @ starts, p @ starts)
-        if task.normalisation == "first order"
-        else returns.max()
-    )
-    tilted = p * np.exp(inverse * (returns - centre))
-    return np.asarray(tilted / tilted.sum())
-
-
-def _ratio(above: Array, below: Array) -> Array:
-    """Quotient with 0 for 0 / 0."""
-    return np.asarray(above / np.where(below == 0, 1.0, below))
-
-
-def visits(task: WeightingTask, weights: Array) -> Array:
-    """Law of the pair (s, a) at every stage in a weighted set of trajectories, shape (H, S, A)."""
-    table = np.zeros(task.behaviour.shape, dtype=weights.dtype)
-    for h, stage in enumerate(table):
-        np.add.at(stage, (task.paths.states[:, h], task.paths.actions[:, h]), weights)
-    return table
-
-
-def induced_policy(task: WeightingTask, weights: Array) -> Array:
-    """The policy of the weighted set, Pr(a_h = a | s_h = s); the behaviour where a state is not visited."""
-    table = visits(task, weights)
-    total = table.sum(axis=-1, keepdims=True)
-    return np.where(total == 0, task.behaviour, _ratio(table, total))
-
-
-def policy_return(model: FiniteHorizonMDP, policy: Array) -> Any:
-    """Expected undiscounted return by the forward recursion of the state laws."""
-    reward = np.broadcast_to(model.reward, policy.shape)
-    return (stage_occupancy(model, policy) * reward).sum() + stage_laws(model, policy)[-1] @ model.terminal
-
-
-def weighting_error(task: WeightingTask, inverse: float) -> float:
-    """Bound on the error in 1-norm of the re-weighted law: rounding of its exponents, and of sums over N terms."""
-    paths, horizon = task.paths, task.model.horizon
-    exponent = 4 * np.abs(paths.log_probability) + (horizon + 4) * abs(inverse) * np.abs(paths.returns).max()
-    law = np.abs(mass(task, inverse))
-    return float(1.01 * UNIT_ROUNDOFF * (law @ exponent + paths.n_trajectories + 8) / law.sum())
-
-
-def return_span(task: WeightingTask) -> float:
-    """Largest difference of returns."""
-    return float(np.ptp(task.paths.returns))
-
-
-def forward_error(task: WeightingTask, inverse: float) -> float:
-    """Error of the forward recursion: every stage costs the policy's error times the span of what is to come."""
-    horizon, states, actions = task.behaviour.shape
-    sweep = float(rounding(np.abs(task.paths.returns).max(), horizon * (states * actions + 6)))
-    return float(horizon * weighting_error(task, inverse) * return_span(task) + sweep)
-
+from mdplab.claims.tolerances import rounding
+from mdplab.operators import stage_occupancy
+from proofs_check.dual_rl import exact_weighting as exact
+from proofs_check.dual_rl.instances import (
+    WeightingTask,
+    lottery_task,
+    start_blind_task,
+    stochastic_task,
+    two_step_task,
+    weighting_task,
+)
+from proofs_check.dual_rl.weighted_set import (
+    forward_error,
+    induced_policy,
+    mass,
+    policy_return,
+    ratio,
+    visits,
+    weighting_error,
+)
 
 # --- the routes -----------------------------------------------------------------------------------------------------
 
@@ -161,7 +112,7 @@ def derivative(task: WeightingTask) -> Side:
 def return_variance(task: WeightingTask) -> Side:
     """Variance of the return given the initial state, averaged over initial states."""
     p, returns, starts = task.paths.probability, task.paths.returns, task.starts
-    centred = returns - starts @ _ratio(returns * p @ starts, p @ starts)
+    centred = returns - starts @ ratio(returns * p @ starts, p @ starts)
     return Side(p @ centred**2, rounding(np.abs(returns).max() ** 2, 4 * task.paths.n_trajectories))
 
 
@@ -257,12 +208,19 @@ WEIGHTING = Claim(
     tends to the best one of these as $\eta \to 0$.
     """,
     assumptions=(
-        Assumption("A1", "deterministic transitions", "a risky action", lambda task: task.deterministic),
+        Assumption(
+            "A1",
+            "deterministic transitions",
+            "a risky action",
+            lambda task: task.deterministic,
+            stochastic_task,
+        ),
         Assumption(
             "A2",
             "weights normalised per initial state",
             "weights normalised over all trajectories",
             lambda task: task.normalisation == "each start",
+            start_blind_task,
         ),
         Assumption("A3", "the policy of the set may depend on the stage", "one policy for all stages"),
         Assumption("A4", "finite horizon, $\\eta > 0$", DEFINITIONAL),
@@ -279,6 +237,7 @@ identity = WEIGHTING.part(
     Equal(policy_side, weighted_side),
     resolution=1e-12,
     reason=REASON,
+    exact=(exact.policy_side, exact.weighted_side),
 )
 improvement = WEIGHTING.part(
     "(ii)",
@@ -288,6 +247,7 @@ improvement = WEIGHTING.part(
     reason=REASON,
     cross_left=mean_before,
     cross_right=mean_after,
+    exact=(exact.return_before, exact.return_after),
 )
 slope = WEIGHTING.part(
     "(iii)",
@@ -295,6 +255,7 @@ slope = WEIGHTING.part(
     Equal(derivative, return_variance),
     resolution=1e-11,
     reason="a complex step has no truncation: rounding of sums over all trajectories, far below 1e-8",
+    exact=(exact.derivative, exact.return_variance),
 )
 limit = WEIGHTING.part(
     "(iv)",
@@ -304,6 +265,7 @@ limit = WEIGHTING.part(
     reason=REASON,
     cross_left=planned_low,
     cross_right=planned_high,
+    exact=(exact.limit_low, exact.limit_high),
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from mdplab.instances import (
     deterministic_horizon_mdp,
     dirichlet_mdp,
     full_support,
+    horizon_mdps,
     mdp_with_policy,
     safety_graph,
     survival_chain,
@@ -31,8 +32,13 @@ __all__ = [
     "lottery_task",
     "offline_mdp",
     "offline_task",
+    "partly_reached",
+    "partly_started",
+    "partly_supported",
     "planning_task",
     "safety_task",
+    "start_blind_task",
+    "stochastic_task",
     "survival_task",
     "two_state_task",
     "two_step_task",
@@ -102,6 +108,38 @@ def offline_task(draw: Draw) -> OfflineTask:
     return OfflineTask(mdp, data, draw.log_number(0.1, 10.0**0.5))
 
 
+def _closed(mdp: MDP, size: int) -> MDP:
+    """The model with its first ``size`` states made a closed class, in which it starts; the others are not reached."""
+    transition, start = np.array(mdp.transition), np.array(mdp.start_law())
+    transition[:size, :, size:] = 0.0
+    start[size:] = 0.0
+    lost = transition.sum(axis=-1) < 1e-9
+    transition[lost] = np.eye(mdp.n_states)[0]
+    transition /= transition.sum(axis=-1, keepdims=True)
+    start[0] += 1e-3
+    return MDP(transition, mdp.reward, mdp.discount, start / start.sum())
+
+
+def partly_started(draw: Draw) -> PlanningTask:
+    """A model of generator G that starts in a closed class of states; some or all states."""
+    mdp = offline_mdp(draw)
+    return PlanningTask(_closed(mdp, draw.integer(1, mdp.n_states)))
+
+
+def partly_reached(draw: Draw) -> OfflineTask:
+    """An offline task on a model that starts in a closed class of states."""
+    task = offline_task(draw)
+    return OfflineTask(_closed(task.mdp, draw.integer(1, task.mdp.n_states)), task.data, task.strength)
+
+
+def partly_supported(draw: Draw) -> OfflineTask:
+    """An offline task without data on one pair or on none."""
+    task = offline_task(draw)
+    data = task.data.copy()
+    data.flat[draw.integer(0, data.size - 1)] = 0.0
+    return OfflineTask(task.mdp, data / data.sum(), task.strength)
+
+
 def two_state_task(strength: float = 0.1) -> OfflineTask:
     """The instance M2 with the occupancy of its behaviour policy as data."""
     mdp = two_state_mdp()
@@ -166,6 +204,20 @@ def weighting_task(draw: Draw) -> WeightingTask:
     """
     model, behaviour = mdp_with_policy(draw, model=deterministic_horizon_mdp, kind="dirichlet")
     return WeightingTask(model, behaviour, -np.sort(-draw.log_uniform(0.25, 8.0, 4)))
+
+
+def stochastic_task(draw: Draw) -> WeightingTask:
+    """A small model of any kind of kernel, a Dirichlet(1) behaviour, four temperatures log-uniform in (.25, 8)."""
+    model, behaviour = mdp_with_policy(
+        draw, model=partial(horizon_mdps, states=(2, 3), actions=(2, 2), horizon=(1, 3)), kind="dirichlet"
+    )
+    return WeightingTask(model, behaviour, -np.sort(-draw.log_uniform(0.25, 8.0, 4)))
+
+
+def start_blind_task(draw: Draw) -> WeightingTask:
+    """A deterministic task with weights that are normalised per initial state, or not."""
+    task = weighting_task(draw)
+    return replace(task, normalisation=draw.choice(("each start", "all starts", "first order")))
 
 
 def two_step_task(normalisation: str = "each start") -> WeightingTask:

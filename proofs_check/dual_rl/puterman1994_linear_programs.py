@@ -19,7 +19,8 @@ from mdplab.convex import FlowPolytope, ProgramSolution
 from mdplab.instances import two_state_mdp
 from mdplab.models import MDP
 from mdplab.operators import flow_matrix
-from proofs_check.dual_rl.instances import PlanningTask, planning_task
+from proofs_check.dual_rl import exact_programs as exact
+from proofs_check.dual_rl.instances import PlanningTask, partly_started, planning_task
 
 # --- error bounds: the basis that a program returns, verified --------------------------------------------------------
 
@@ -162,6 +163,7 @@ LP = Claim(
             r"$\mu_0 > 0$",
             "a state without start mass: its value is free to rise",
             lambda task: bool((task.mdp.start_law() > 0).all()),
+            wider=partly_started,
         ),
         Assumption("A2", r"finite, and $0 \le \gamma < 1$", DEFINITIONAL, lambda task: task.mdp.discount < 1),
     ),
@@ -177,6 +179,7 @@ values = LP.part(
     resolution=1e-9,
     reason="weak duality with the infeasibility charged (programs), Bellman residual (policy iteration): 1e-9",
     assumes=("A2",),
+    exact=(exact.least_value, exact.return_and_value),
 )
 unique = LP.part(
     "(b)",
@@ -184,6 +187,7 @@ unique = LP.part(
     Equal(minimiser, optimal_value),
     resolution=1e-9,
     reason="residual of the verified basis, or else error of the objective over the least start mass; Bellman residual: 1e-9",
+    exact=(exact.minimiser, exact.optimal_value),
 )
 slackness = LP.part(
     "(c)",
@@ -192,6 +196,7 @@ slackness = LP.part(
     resolution=1e-9,
     reason="residuals of two verified bases over 1 - gamma: 1e-9",
     shared={"occupancy_program": "both sides carry the same optimal d; V comes from the other program"},
+    exact=(exact.mass_times_flow, exact.mass_times_reward),
 )
 support = LP.part(
     "(d)",
@@ -199,6 +204,7 @@ support = LP.part(
     Equal(played, optimal_action),
     resolution=0.5,
     reason="a support is exact, or undecided where a mass is within its rounding",
+    exact=(exact.played, exact.one_optimal),
 )
 
 

@@ -26,7 +26,14 @@ from mdplab.convex import (
     minimise_smooth,
 )
 from mdplab.divergences import f_divergence
-from proofs_check.dual_rl.instances import OfflineTask, offline_task, two_state_task
+from proofs_check.dual_rl import exact_programs as exact
+from proofs_check.dual_rl.instances import (
+    OfflineTask,
+    offline_task,
+    partly_reached,
+    partly_supported,
+    two_state_task,
+)
 
 SMOOTH = ("kl", "chi-square")
 DIVERGENCES = (*SMOOTH, "total-variation")
@@ -141,7 +148,7 @@ DUALITY = Claim(
     value of the minimum.
     """,
     assumptions=(
-        Assumption("A1", r"$d_O > 0$ everywhere", HARMLESS, supported),
+        Assumption("A1", r"$d_O > 0$ everywhere", HARMLESS, supported, partly_supported),
         Assumption("A2", r"$0 \le \gamma < 1$", DEFINITIONAL, lambda task: task.mdp.discount < 1),
         Assumption(
             "A3",
@@ -153,6 +160,7 @@ DUALITY = Claim(
             r"every state is reachable from $\mu_0$, so that the minimum is attained",
             HARMLESS,
             reachable,
+            partly_reached,
         ),
     ),
     instance_family=offline_task,
@@ -175,6 +183,10 @@ def strong_duality(name: str, text: str, divergence: str) -> Any:
         resolution=relative(1e-6),
         reason="each program by the weak duality of its own pair of points; an interior point reaches 1e-8",
         instances=60,
+        exact=(
+            partial(exact.primal_value, divergence=divergence),
+            partial(exact.dual_value, divergence=divergence),
+        ),
     )
 
 
@@ -189,6 +201,7 @@ DUALITY.part(
     Equal(recovered_flow, start_flow),
     resolution=1e-8,
     reason="distance to the exact minimiser by the curvature of the dual: 1e-8",
+    exact=(exact.recovered_flow, exact.start_flow),
 )
 attained = DUALITY.part(
     "(e)",
@@ -196,6 +209,7 @@ attained = DUALITY.part(
     Equal(recovered_value, least_upper_bound),
     resolution=1e-8,
     reason="flow residual of the recovered mass times the largest value, certificate of the minimum: 1e-8",
+    exact=(exact.recovered_value, exact.least_upper_bound),
     shared={
         "dual_v": "a certificate: the primal objective at the mass read off V does not know the dual objective"
     },

@@ -15,6 +15,7 @@ from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side
 from mdplab.claims.tolerances import rounding
 from mdplab.operators import largest_invariant_set, reachability_backup, survival_time
+from proofs_check.dual_rl import exact_safety as exact
 from proofs_check.dual_rl.instances import SafetyTask, safety_task, survival_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
@@ -156,6 +157,7 @@ region = FISOR.part(
     Equal(value_region, invariant_region),
     resolution=0.5,
     reason="sets: the iteration only copies values of h, nothing is rounded",
+    exact=(exact.value_region, exact.invariant_region),
 )
 safe = FISOR.part(
     "(ii)",
@@ -163,6 +165,7 @@ safe = FISOR.part(
     Equal(greedy_violation, invariant_violation),
     resolution=1e-12,
     reason="values of h, nothing is rounded",
+    exact=(exact.greedy_violation, exact.invariant_violation),
 )
 form = FISOR.part(
     "(iii)",
@@ -170,6 +173,7 @@ form = FISOR.part(
     Equal(fixed_point, closed_form),
     resolution=1e-12,
     reason="rounding of one backup over 1 - gamma: 1e-12",
+    exact=(exact.discounted_value, exact.closed_form),
 )
 threshold = FISOR.part(
     "(iii, region)",
@@ -177,6 +181,7 @@ threshold = FISOR.part(
     Equal(discounted_region, enlarged_region),
     resolution=0.5,
     reason="sets; undecided where a value is within its error of zero",
+    exact=(exact.discounted_region, exact.enlarged_region),
 )
 
 

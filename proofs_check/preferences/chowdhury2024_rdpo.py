@@ -27,14 +27,17 @@ from mdplab.claims import (
     Side,
 )
 from mdplab.instances import three_response_cycle
-from mdplab.models import PreferenceMatrix
+from proofs_check.preferences import exact_labels as exact
 from proofs_check.preferences.label_noise import (
     FlippedLabel,
     LogLinearTask,
     NoisyBandit,
+    any_preferences,
     flipped_label,
     log_linear_task,
+    misjudged_label,
     noisy_bandit,
+    uneven_label,
 )
 from proofs_check.preferences.robust_loss import (
     clean_curvature,
@@ -73,12 +76,6 @@ FEATURES = np.array(
 LINEAR = LogLinearTask(
     FEATURES, np.array([0.8, -0.5]), np.full(5, 0.2), 0.5, np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.49])
 )
-
-
-def follows_the_reward(bandit: NoisyBandit) -> bool:
-    """Whether the clean labels are Bradley-Terry for the reward."""
-    clean = PreferenceMatrix.bradley_terry(bandit.reward).probability
-    return bandit.preference is None or bool(np.allclose(bandit.preference, clean, rtol=0, atol=1e-12))
 
 
 RDPO = Claim(
@@ -126,18 +123,21 @@ RDPO = Claim(
             r"$\varepsilon$ is known",
             "the loss with .1, the flips with .2",
             lambda x: bool(abs(x.assumed_flip - np.mean(x.flips)) < 1e-15),
+            misjudged_label,
         ),
         Assumption(
             "A2",
             "wins and losses are flipped with the same probability",
             "wins flipped with .3, losses with .1",
             lambda x: bool(x.flips[0] == x.flips[1]),
+            uneven_label,
         ),
         Assumption(
             "A3",
             r"in (d): clean labels follow the Bradley-Terry model of $r^*$ (in (e) they do by construction)",
             "a preference cycle in the place of Bradley-Terry labels",
-            follows_the_reward,
+            lambda x: x.follows_the_reward,
+            any_preferences,
         ),
         Assumption(
             "A4",
@@ -157,6 +157,7 @@ unbiased_part = RDPO.part(
     Equal(expected_robust_loss, clean_loss),
     resolution=1e-11,
     reason="rounding of closed forms",
+    exact=(exact.expected_robust_loss, exact.clean_loss),
     assumes=("A1", "A2"),
 )
 curvature_part = RDPO.part(
@@ -165,6 +166,7 @@ curvature_part = RDPO.part(
     Equal(robust_curvature, clean_curvature),
     resolution=1e-7,
     reason="truncation step^2/48 and rounding of differences of derivatives with step 1e-5; ceiling 1e-7",
+    exact=(exact.robust_curvature, exact.clean_curvature),
     assumes=("A1", "A2"),
 )
 score_part = RDPO.part(
@@ -173,6 +175,7 @@ score_part = RDPO.part(
     Equal(enumerated_score, score_formula),
     resolution=1e-11,
     reason="rounding of closed forms",
+    exact=(exact.enumerated_score, exact.score_formula),
     assumes=("A1", "A2"),
 )
 recovery_part = RDPO.part(
@@ -181,6 +184,7 @@ recovery_part = RDPO.part(
     Equal(robust_policy, optimal_policy),
     resolution=1e-9,
     reason="certified error of the fit, and rounding of the labels' law over the curvature of the loss",
+    exact=(exact.robust_policy, exact.optimal_policy),
     family=noisy_bandit,
     witnesses=(BANDIT,),
     instances=100,
@@ -195,6 +199,7 @@ for name, loss, route in (("plain", "plain", plain_policy), ("smoothing", "smoot
         reason="certified error of the fit",
         quantifier="exists",
         witnesses=(BANDIT,),
+        exact="a separation by .1 on one named bandit has no exact routes; its error bounds are below 1e-9",
         assumes=("A3",),
     )
 limit_part = RDPO.part(
@@ -203,6 +208,7 @@ limit_part = RDPO.part(
     Equal(matrix_limit, influence_limit),
     resolution=lambda task: 1e-9 * (1 + np.asarray(matrix_limit(task).value)),
     reason="solves with H: relative 1e-9",
+    exact=(exact.matrix_limit, exact.influence_limit),
     family=log_linear_task,
     witnesses=(LINEAR,),
     assumes=("A4",),
@@ -215,6 +221,7 @@ square_part = RDPO.part(
     reason="solves with H: relative 1e-9",
     cross_left=lower_scaled_influence,
     cross_right=upper_scaled_influence,
+    exact=(exact.lower_scaled, exact.upper_scaled),
     family=log_linear_task,
     witnesses=(LINEAR,),
     assumes=("A4",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from mdplab.claims import rounding
 from mdplab.instances import Draw, full_support, preference_matrices
 from mdplab.solvers import NashMDSolution
 
-__all__ = ["ComputedNash", "NashMDTask", "nash_md_task"]
+__all__ = ["ComputedNash", "NashMDTask", "large_payoffs", "nash_md_task"]
 
 
 class ComputedNash(NamedTuple):
@@ -124,3 +124,10 @@ def nash_md_task(draw: Draw) -> NashMDTask:
     concentration = 1.0 if start == "dense" else 0.1
     policy = full_support(draw, n, concentration=concentration, mixture=0.001)
     return NashMDTask(payoff, reference, tau, step, policy)
+
+
+def large_payoffs(draw: Draw) -> NashMDTask:
+    """A task with payoffs up to twenty times as far from 1/2, at its Nash policy or not."""
+    task = nash_md_task(draw)
+    payoff = 0.5 + draw.number(1.0, 20.0) * (task.payoff - 0.5)
+    return replace(task, payoff=payoff, policy=None if draw.boolean() else task.policy)

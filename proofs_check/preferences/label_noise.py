@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
 from mdplab.divergences import kl
-from mdplab.instances import Draw, bandits, full_support
+from mdplab.instances import Draw, bandits, full_support, preference_matrices
 from mdplab.models import PreferenceMatrix
 from mdplab.operators import chain_to_features, log_tilt, softmax_policy_gradient
 from mdplab.solvers import FitSolution
@@ -19,10 +19,13 @@ __all__ = [
     "FlippedLabel",
     "LogLinearTask",
     "NoisyBandit",
+    "any_preferences",
     "flipped_label",
     "log_linear_task",
+    "misjudged_label",
     "noisy_bandit",
     "sigmoid",
+    "uneven_label",
 ]
 
 TINY = 1e-30  # imaginary step
@@ -78,6 +81,12 @@ class NoisyBandit:
     temperature: float
     flip: float
     preference: FloatArray | None = None
+
+    @property
+    def follows_the_reward(self) -> bool:
+        """Whether the clean labels are Bradley-Terry for the reward."""
+        clean = PreferenceMatrix.bradley_terry(self.reward).probability
+        return self.preference is None or bool(np.allclose(self.preference, clean, rtol=0, atol=1e-12))
 
     @property
     def noisy(self) -> FloatArray:
@@ -219,10 +228,29 @@ def flipped_label(draw: Draw) -> FlippedLabel:
     return FlippedLabel(draw.normal(5, scale=2.0), draw.number(0.0, 1.0), (flip, flip), flip)
 
 
+def misjudged_label(draw: Draw) -> FlippedLabel:
+    """A flipped label, and a loss that believes in another flip probability."""
+    return replace(flipped_label(draw), assumed_flip=draw.number(0.0, 0.45))
+
+
+def uneven_label(draw: Draw) -> FlippedLabel:
+    """Wins and losses flipped with two probabilities, and a loss that believes in their mean."""
+    label, other = flipped_label(draw), draw.number(0.0, 0.45)
+    flips = (label.assumed_flip, other)
+    return replace(label, flips=flips, assumed_flip=float(np.mean(flips)))
+
+
 def noisy_bandit(draw: Draw) -> NoisyBandit:
     """n in 2..6, normal rewards, a full-support reference, beta in (.3, 2), eps in (.05, .4)."""
     bandit = bandits(draw, arms=(2, 6))
     return NoisyBandit(bandit.reward, bandit.reference, draw.number(0.3, 2.0), draw.number(0.05, 0.4))
+
+
+def any_preferences(draw: Draw) -> NoisyBandit:
+    """A noisy bandit whose clean labels are of any kind of preferences."""
+    bandit = noisy_bandit(draw)
+    n = bandit.reward.size
+    return replace(bandit, preference=preference_matrices(draw, responses=(n, n)).probability)
 
 
 def log_linear_task(draw: Draw) -> LogLinearTask:

@@ -24,7 +24,8 @@ from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known,
 from mdplab.divergences import kl, kl_from_logs
 from mdplab.instances import three_response_cycle, three_response_reference
 from mdplab.operators import log_mixture, log_tilt
-from proofs_check.preferences.instances import ComputedNash, NashMDTask, nash_md_task
+from proofs_check.preferences import exact_nash_md as exact
+from proofs_check.preferences.instances import ComputedNash, NashMDTask, large_payoffs, nash_md_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
 
@@ -212,6 +213,7 @@ NASH_MD = Claim(
             "payoffs in [0, 1]",
             "payoffs twenty times as far from 1/2",
             lambda t: bool(t.payoff.min() >= 0 and t.payoff.max() <= 1),
+            large_payoffs,
         ),
     ),
     instance_family=nash_md_task,
@@ -227,6 +229,7 @@ identity_part = NASH_MD.part(
     reason="rounding of logarithms and of the update: relative 1e-9 and absolute 1e-11",
     floor=1e-12,
     shared={"regularised_nash": "the identity holds for every comparator; both sides take the same"},
+    exact=(exact.next_divergence, exact.identity_side),
 )
 ONE_STEP = "certified error of the Nash policy and rounding of the update; 1e-9 at the size of the terms"
 paper_part, sharp_part = (
@@ -238,6 +241,7 @@ paper_part, sharp_part = (
         reason=ONE_STEP,
         cross_left=next_divergence_by_identity,
         cross_right=partial(one_step_bound_contracted, constant=constant),
+        exact=(exact.next_divergence, partial(exact.one_step_bound, constant=constant)),
     )
     for name, number, constant in (("(b)", "2", 2.0), ("(b, 1/8)", "1/8", 0.125))
 )
@@ -252,8 +256,10 @@ schedule_part, sharp_schedule_part = (
         closed=("right",),
         shared={"nash_md": "the recorded iterates are inputs; what their updates miss is in the bound"},
         instances=60,
+        specified_tightness=printed,
+        exact=(exact.run_divergences, partial(exact.schedule_bound, constant=constant)),
     )
-    for name, number, constant in (("(c)", "8", 8.0), ("(c, 1/2)", "1/2", 0.5))
+    for name, number, constant, printed in (("(c)", "8", 8.0, "0.0026"), ("(c, 1/2)", "1/2", 0.5, ""))
 )
 
 

@@ -20,6 +20,7 @@ from mdplab.instances.draw import Draw
 from mdplab.instances.policies import full_support
 from mdplab.numerics import complex_step_gradient
 from mdplab.operators.tilt import log_tilt
+from proofs_check.preferences import exact_bins as exact
 
 # --- instances ------------------------------------------------------------------------------------------------------
 
@@ -83,6 +84,13 @@ def vanishing_target(draw: Draw) -> TwoBins:
 KNOWN = TwoBins(np.array([0.2, 0.2, 0.3, 0.3]), np.array([0.6, 0.1, 0.25, 0.05]), (0, 1))
 BETWEEN_THE_MEANS = TwoBins(np.array([0.3, 0.3, 0.2, 0.2]), KNOWN.target, (0, 1))  # LM = .279 < p < .35
 UNEQUAL_MASSES = TwoBins(KNOWN.probability, KNOWN.target, (0, 2))
+
+
+def unequal_bins(draw: Draw) -> TwoBins:
+    """As ``two_bins`` but with masses that need not be equal."""
+    n = draw.integer(2, 6)
+    i = draw.integer(0, n - 1)
+    return TwoBins(full_support(draw, n), full_support(draw, n), (i, (i + draw.integer(1, n - 1)) % n))
 
 
 def is_small(bins: TwoBins) -> bool:
@@ -228,12 +236,14 @@ SEEKING = Claim(
             r"$p_i = p_j$",
             "two bins of unequal mass",
             lambda b: bool(b.probability[b.pair[0]] == b.probability[b.pair[1]]),
+            unequal_bins,
         ),
         Assumption(
             "A3",
             r"in (d): $q_j$ is small, $\log\frac{q_i}{q_j} \ge \frac{q_i}{p}$",
             "mode-seeking is always faster",
             is_small,
+            two_bins,
         ),
     ),
     instance_family=two_bins,
@@ -250,6 +260,7 @@ SEEKING.part(
     Equal(covering_flow, covering_closed_form),
     resolution=1e-12,
     reason=ALGEBRA,
+    exact=(exact.covering_flow, exact.covering_closed_form),
     assumes=("A1", "A2"),
 )
 seeking_part = SEEKING.part(
@@ -258,6 +269,7 @@ seeking_part = SEEKING.part(
     Equal(seeking_flow, seeking_closed_form),
     resolution=1e-12,
     reason=ALGEBRA,
+    exact=(exact.seeking_flow, exact.seeking_closed_form),
     assumes=("A1", "A2"),
 )
 threshold_part = SEEKING.part(
@@ -266,6 +278,7 @@ threshold_part = SEEKING.part(
     Equal(faster_by_derivatives, faster_by_threshold),
     resolution=0.0,
     reason="a sign is exact unless its argument is within its error bound of zero: then the part is undecided",
+    exact=(exact.faster_by_derivatives, exact.faster_by_threshold),
     assumes=("A1", "A2"),
 )
 small_part = SEEKING.part(
@@ -276,6 +289,7 @@ small_part = SEEKING.part(
     reason=ALGEBRA,
     cross_left=covering_rate_closed,
     cross_right=seeking_rate_closed,
+    exact=(exact.covering_rate, exact.seeking_rate),
     family=vanishing_target,
     witnesses=(TwoBins(KNOWN.probability, np.array([0.6, 0.02, 0.25, 0.13]), (0, 1)),),
 )

@@ -97,6 +97,8 @@ def test_rational_divergences_stay_rational() -> None:
     assert exact.total_variation([0.1, 0.9], [0.2, 0.8]) == exact.rational(0.1)
     assert exact.chi_square([0.1, 0.9], [0.2, 0.8]) == exact.rational(0.0625)
     assert exact.chi_square([0, 1], [0, 1]) == 0
+    third = exact.sqrt([4, 16]) / 6  # balls around 1/3 and 2/3, at distance 0 from themselves
+    assert exact.distance(exact.chi_square(third, third), 0) < 1e-70
 
 
 def test_divergences_at_the_boundary() -> None:
