@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from mdplab._typing import FloatArray
+from mdplab._typing import BoolArray, FloatArray
 from mdplab.models import MDP, MarkovChain, OutcomeModel, PreferenceMatrix, RewardProcess
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "three_state_chain_condition_likelihood",
     "three_state_chain_likelihood",
     "three_state_logits",
+    "three_state_mask",
     "three_state_mdp",
     "three_state_reference",
     "three_state_unit_reward_mdp",
@@ -91,6 +92,24 @@ def three_state_logits() -> FloatArray:
         ((.3, -.2), (-.5, .4), (.1, .6)).
     """
     return np.array([[0.3, -0.2], [-0.5, 0.4], [0.1, 0.6]])
+
+
+def three_state_mask() -> tuple[MDP, BoolArray]:
+    """Three states, two actions, deterministic, discount .9, with a mask that takes state 1's only optimal action.
+
+    Staying pays 1, .8 and 2; moving on, to states 1, 2 and 0, pays .5, 0 and 0.  Optimal values (16.7, 18, 20); without
+    action 1 in state 1 they are (10, 8, 20): state 0 loses although its own optimal action is kept.
+
+    Returns
+    -------
+    mdp : MDP
+        Unmasked, with start in state 0 and the exact rationals.
+    mask : ndarray of bool (3, 2)
+        The retained actions: all but action 1 in state 1.
+    """
+    weights = np.eye(3, dtype=int)[[[0, 1], [1, 2], [2, 0]]]
+    mdp = MDP.from_weights(weights, [_tenths(10, 5), _tenths(8, 0), _tenths(20, 0)], _NINE_TENTHS, (1, 0, 0))
+    return mdp, np.array([[True, True], [True, False], [True, True]])
 
 
 def three_state_reference() -> FloatArray:

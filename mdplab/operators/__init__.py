@@ -20,6 +20,7 @@ from mdplab.operators.bellman import (
 from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
 from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
 from mdplab.operators.mirror import mirror_step
+from mdplab.operators.nucleus import nucleus, restricted_policy
 from mdplab.operators.occupancy import (
     density_ratio,
     flow_matrix,
@@ -85,6 +86,7 @@ __all__ = [
     "marginals",
     "maximisers",
     "mirror_step",
+    "nucleus",
     "occupancy",
     "occupancy_residual",
     "optimality_backup",
@@ -100,6 +102,7 @@ __all__ = [
     "residual_backup",
     "residual_policy_log",
     "residual_value",
+    "restricted_policy",
     "score",
     "soft_advantage",
     "soft_backup",

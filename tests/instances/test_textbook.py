@@ -39,6 +39,14 @@ def test_reference_return_of_the_three_state_model() -> None:
     assert mdp.start_law() @ value == pytest.approx(4.0935624694, abs=5e-11)
 
 
+def test_the_mask_of_the_three_state_example_costs_two_states() -> None:
+    mdp, mask = instances.three_state_mask()
+    assert best_value(mdp) == pytest.approx([16.7, 18.0, 20.0])
+    assert np.argwhere(~mask).tolist() == [[1, 1]]
+    masked = mdp.replace(reward=np.where(mask, mdp.reward, -1000.0))
+    assert best_value(masked) == pytest.approx([10.0, 8.0, 20.0])
+
+
 def test_floats_are_those_of_the_decimals() -> None:
     mdp = instances.three_state_mdp()
     assert mdp.transition.tolist() == [
