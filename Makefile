@@ -5,6 +5,7 @@ VENV ?= .venv
 RESULTS ?= results
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 FAST ?=
+SECONDS ?= 60
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RECIPE := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test bench lint format clean
+.PHONY: help verify test gallery bench lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -20,6 +21,7 @@ help: ## List the targets
 	@echo "  PYTHON=python3.12  the interpreter that makes $(VENV) (3.11 or newer)"
 	@echo "  JOBS=N             worker processes (default: all $(JOBS) cores)"
 	@echo "  FAST=1             with verify: 10 random instances a part"
+	@echo "  SECONDS=60         with gallery: time for each conjecture"
 	@echo "  ARGS='...'         further arguments of the run (verify) or of pytest (test)"
 
 # The old verdicts go first: a run that breaks off must not leave a report on an earlier one. What an interrupted run
@@ -39,6 +41,10 @@ verify: $(VENV)/.installed ## Check every claim; write results/verdicts.json and
 # One thread a worker: the workers are the parallelism.
 test: $(VENV)/.installed-test ## Run the test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
+
+gallery: $(VENV)/.installed-test ## Search the gallery of conjectures; write results/gallery.json and gallery.txt
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONPATH=tests \
+	    $(BIN)/python -m quality.gallery --seconds $(SECONDS) --jobs $(JOBS) --out "$(RESULTS)" $(ARGS)
 
 bench: $(VENV)/.installed-bench ## Compare speed and memory with other solvers; write results/bench.*
 	@$(BIN)/python -m benchmarks.bench --out "$(RESULTS)" $(ARGS)

@@ -17,7 +17,7 @@ __all__ = ["falsify"]
 MARGIN = 1e-6
 """Score from which a violation is believed whose sides state no error."""
 
-_SHRINK_EVALUATIONS = 500, 3000
+_SHRINK_EVALUATIONS = 300, 3000
 
 
 def falsify(

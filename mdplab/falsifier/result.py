@@ -174,7 +174,7 @@ class Falsification:
         }[self.verdict]
         if self.tightness is not None:
             head += f", tightest ratio {self.tightness:.6g}"
-        counts = f"{self.evaluations} evaluations in {self.seconds:.1f} s, seed {self.seed}"
+        counts = f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)} in {self.seconds:.1f} s, seed {self.seed}"
         extra = {
             "outside the assumptions": self.skipped,
             "failed": self.failed,
@@ -273,4 +273,4 @@ def _short(side: Any) -> str:
     if isinstance(side, list):
         inner = ", ".join(_short(x) for x in side[:6])
         return f"({inner}{', ...' if len(side) > 6 else ''})"
-    return f"{side:.10g}"
+    return f"{side + 0.0:.10g}"  # no negative zero

@@ -153,7 +153,7 @@ class Search:
             if candidate.tape is not None:
                 chosen.setdefault(signature(candidate.tape), candidate)
         first, others = list(chosen.values())[:2], list(chosen.values())[2:]
-        picked = rng.choice(len(others), min(len(others), _STARTS - 2), replace=False) if others else []
+        picked = rng.permutation(len(others))[: _STARTS - 2]
         return first + [others[i] for i in picked]
 
     # --- one instance ----------------------------------------------------------------------------------------------

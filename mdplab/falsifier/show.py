@@ -93,7 +93,7 @@ def _is_record(value: Any) -> bool:
 def _members(value: Any, name: str) -> Iterator[tuple[str, Any]] | None:
     """The entries of a list or tuple that holds more than numbers, with names; None for anything else."""
     if isinstance(value, (list, tuple)) and any(_is_record(x) or hasattr(x, "tocsr") for x in value):
-        return ((f"{name}[{i}]", x) for i, x in enumerate(value))
+        return ((f"{name or 'instance'}[{i}]", x) for i, x in enumerate(value))
     return None
 
 
@@ -151,30 +151,33 @@ def _latex_array(array: Any) -> str:
     return r",\; ".join(_latex_array(x) for x in array)
 
 
-def _latex_lines(instance: Any, name: str) -> Iterator[str]:
+def _latex_lines(instance: Any, name: str, several: bool) -> Iterator[str]:
     if hasattr(instance, "tocsr"):
         instance = instance.toarray()
     members = _members(instance, name)
     if members is not None:
         for label, value in members:
-            yield from _latex_lines(value, label)
+            yield from _latex_lines(value, label, several)
         return
+    label = rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
     if not _is_record(instance):
-        label = name.replace("_", r"\_")
-        yield rf"\mathrm{{{label}}} &= {_latex_array(instance)}"
+        yield rf"{label if name else 'x'} &= {_latex_array(instance)}"
         return
-    if _is_controlled(instance):
+    controlled = _is_controlled(instance)
+    which = f"^{{{label}}}" if several and name else ""
+    if controlled:
         kernel = _dense(instance)
         for s, a in _pairs(instance):
             yield (
-                rf"P(\cdot\mid s_{{{s}}},a_{{{a}}}) &= {_latex_array(kernel[s, a])}, "
-                rf"\quad R(s_{{{s}}},a_{{{a}}}) = {_number_latex(instance.reward[s, a])}"
+                rf"P{which}(\cdot\mid s_{{{s}}},a_{{{a}}}) &= {_latex_array(kernel[s, a])}, "
+                rf"\quad R{which}(s_{{{s}}},a_{{{a}}}) = {_number_latex(instance.reward[s, a])}"
             )
     for key, value in _fields(instance):
-        if not (_is_controlled(instance) and key in _SHOWN_BY_PAIRS):
-            yield from (
-                [rf"\gamma &= {_number_latex(value)}"] if key == "discount" else _latex_lines(value, key)
-            )
+        if controlled and key == "discount":
+            yield rf"\gamma{which} &= {_number_latex(value)}"
+        elif not (controlled and key in _SHOWN_BY_PAIRS):
+            inner = f"{name}.{key}" if name and not (controlled and not several) else key
+            yield from _latex_lines(value, inner, several)
 
 
 def as_latex(instance: Any) -> str:
@@ -191,19 +194,26 @@ def as_latex(instance: Any) -> str:
     -------
     str
     """
-    lines = (" \\\\\n  ").join(_latex_lines(instance, "x"))
-    pictures = "\n\n".join(transition_picture(model) for model in _controlled_models(instance))
-    return f"\\[\n\\begin{{aligned}}\n  {lines}\n\\end{{aligned}}\n\\]" + (
-        f"\n\n{pictures}" if pictures else ""
+    models = list(_controlled_models(instance, ""))
+    several = len(models) > 1
+    lines = (" \\\\\n  ").join(_latex_lines(instance, "", several))
+    pictures = "".join(
+        f"\n\n{name}:\n\n{picture}" if several else f"\n\n{picture}"
+        for name, picture in ((name, transition_picture(model)) for name, model in models)
     )
+    return f"\\[\n\\begin{{aligned}}\n  {lines}\n\\end{{aligned}}\n\\]{pictures}"
 
 
-def _controlled_models(instance: Any) -> Iterator[Any]:
+def _controlled_models(instance: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Models with transition diagrams, by name."""
     if _is_controlled(instance):
-        yield instance
+        yield name, instance
     elif _is_record(instance) and not isinstance(instance, Model):
-        for _, value in _fields(instance):
-            yield from _controlled_models(value)
+        for key, value in _fields(instance):
+            yield from _controlled_models(value, f"{name}.{key}" if name else key)
+    elif (members := _members(instance, name)) is not None:
+        for label, value in members:
+            yield from _controlled_models(value, label)
 
 
 def transition_picture(mdp: Any) -> str:
@@ -220,22 +230,36 @@ def transition_picture(mdp: Any) -> str:
     """
     kernel = _dense(mdp)
     n = kernel.shape[0]
-    labels: dict[tuple[int, int], list[str]] = defaultdict(list)
+    sure: dict[tuple[int, int], list[str]] = defaultdict(list)
+    drawn: dict[tuple[int, int], list[str]] = defaultdict(list)
     for s, a in _pairs(mdp):
         for t in map(int, np.flatnonzero(kernel[s, a])):
-            p = kernel[s, a, t]
-            labels[s, t].append(f"$a_{{{a}}}$" + ("" if p == 1 else f": ${_number_latex(p)}$"))
-    radius = 0 if n == 1 else max(2.0, 0.8 * n)
+            if kernel[s, a, t] == 1:
+                sure[s, t].append(f"$a_{{{a}}}$")
+            else:
+                drawn[s, t].append(f"$a_{{{a}}}$: ${_number_latex(kernel[s, a, t])}$")
+    radius = 0 if n == 1 else 2.0 if n == 2 else max(3.2, 0.9 * n)
     lines = []
     for s in range(n):
-        angle = 180 - 360 * s / n
-        lines.append(rf"  \node[circle, draw] (s{s}) at ({angle:g}:{radius:g}) {{$s_{{{s}}}$}};")
-    for (source, t), texts in labels.items():
-        text = ", ".join(texts)
-        away = 180 - 360 * source / n
-        how = f"loop, out={away - 25:g}, in={away + 25:g}, looseness=8" if source == t else "bend left=15"
-        lines.append(rf"  \draw[->] (s{source}) to[{how}] node[auto, font=\scriptsize] {{{text}}} (s{t});")
+        lines.append(rf"  \node[circle, draw] (s{s}) at ({_angle(s, n):g}:{radius:g}) {{$s_{{{s}}}$}};")
+    for source, t in sorted({*sure, *drawn}):
+        text = r" \\ ".join([", ".join(sure[source, t])] * bool(sure[source, t]) + drawn[source, t])
+        how, where = (
+            "bend left=18",
+            "auto, pos=0.4",
+        )  # nearer to the source: those inside a triangle stay apart
+        if source == t:  # on the outer side, with the label beyond the loop
+            away = _angle(source, n)
+            how = f"out={away + 30:g}, in={away - 30:g}, looseness=7"
+            where = f"midway, anchor={(away + 180) % 360:g}"
+        lines.append(
+            rf"  \draw[->] (s{source}) to[{how}] node[{where}, align=center, font=\footnotesize] {{{text}}} (s{t});"
+        )
     return "\\begin{tikzpicture}\n" + "\n".join(lines) + "\n\\end{tikzpicture}"
+
+
+def _angle(state: int, n: int) -> float:
+    return 180 - 360 * state / n
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 One change at a time is tried and kept if the score stays above a floor: sizes and choices are lowered (each state or
 action in turn is the one that is left out), answers are replaced by their simplest values as a whole, by rows and by
-numbers, and what is left is rounded to small denominators.  Passes repeat until nothing changes.
+numbers, and what is left is rounded to small denominators.  Before each pass, a few instances of smaller sizes are drawn
+anew: what is small need not be a part of what is large.  Passes repeat until nothing changes.
 
 A counterexample keeps at least a tenth of its score, an instance that is only tight all of it.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from mdplab._typing import Array, FloatArray
 from mdplab.falsifier.search import BudgetSpent, Candidate, Search
 from mdplab.falsifier.simplest import complexity
 from mdplab.falsifier.tapes import Tape
-from mdplab.instances import ReplayDraw
+from mdplab.instances import LatticeDraw, ReplayDraw
 from mdplab.instances.draw import TapeEntry
 
 __all__ = ["shrunk"]
@@ -26,6 +28,7 @@ __all__ = ["shrunk"]
 _KEPT = 0.1  # part of the score that must be left
 _ENOUGH = 0.01  # a score that is enough in any case
 _LOSS = 1e-9  # what a tight instance may lose
+_REDRAWS = 50  # instances of smaller sizes that are drawn anew
 _DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10, 20, 100, 1000)
 
 
@@ -48,16 +51,56 @@ def shrunk(search: Search, start: Candidate) -> Candidate:
         return start
     floor = min(_KEPT * start.score, _ENOUGH) if start.score > 0 else start.score - _LOSS
     best = start
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([search.seed, _REDRAWS])))
     try:
-        changed = True
-        while changed:
-            changed = False
-            for stage in (_smaller, _simpler):
-                while (found := _first(search, best, stage(best.tape or []), floor)) is not None:
-                    best, changed = found, True
+        cost = np.inf
+        while cost > _cost(best.tape or []):
+            cost = _cost(best.tape or [])
+            best = _redrawn(search, best, floor, rng)
+            for changes in (_smaller, _simpler):
+                place = 0
+                while place < len(best.tape or []):  # a smaller tape may have fewer answers
+                    found = _first(search, best, changes(best.tape or [], place), floor)
+                    best, place = (best, place + 1) if found is None else (found, place)
     except BudgetSpent:
         pass
     return best
+
+
+def _redrawn(search: Search, best: Candidate, floor: float, rng: np.random.Generator) -> Candidate:
+    """An instance of the grid whose sizes are smaller, where a few draws find one."""
+    place = 0
+    while place < len(best.tape or []):
+        entry = (best.tape or [])[place]
+        smaller = best
+        if entry.kind == "integers" and _is_size(entry) and entry.value > entry.parameters["low"]:
+            for _ in range(_REDRAWS):
+                tape = _with(best.tape or [], place, entry.value - 1)
+                tried = search.evaluate(_SizedDraw(rng, tape))
+                if (
+                    tried is not None
+                    and tried.score >= floor
+                    and _cost(tried.tape or []) < _cost(best.tape or [])
+                ):
+                    smaller = tried
+                    break
+        best, place = smaller, place + (smaller is best)
+    return best
+
+
+class _SizedDraw(LatticeDraw):
+    """Sizes and choices of a tape; all else from the grid."""
+
+    def __init__(self, rng: np.random.Generator, tape: Tape) -> None:
+        super().__init__(rng)
+        self._sizes = iter([entry for entry in tape if _is_size(entry)])
+
+    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Array:
+        entry = next(self._sizes, None) if shape == () and kind in ("integers", "choice") else None
+        if entry is None or entry.kind != kind:
+            return super()._answer(kind, shape, parameters)
+        low, high = parameters.get("low", 0), parameters.get("high", parameters.get("options", 1) - 1)
+        return np.asarray(np.clip(entry.value, low, high))
 
 
 def _first(
@@ -86,26 +129,23 @@ def _with(tape: Tape, i: int, value: Array) -> Tape:
     return [*tape[:i], replace(tape[i], value=value), *tape[i + 1 :]]
 
 
-def _smaller(tape: Tape) -> Iterator[tuple[Tape, int | None]]:
-    """Every size and choice lowered: by one with each index left out, or at once to its least."""
-    for i, entry in enumerate(tape):
-        if not _is_size(entry):
-            continue
-        value, least = int(entry.value), entry.parameters.get("low", 0)
-        if value - 1 > least:
-            yield _with(tape, i, np.asarray(least)), None
-        if value > least:
-            lower = _with(tape, i, np.asarray(value - 1))
-            yield from ((lower, dropped) for dropped in range(min(value, 8)))
+def _smaller(tape: Tape, i: int) -> Iterator[tuple[Tape, int | None]]:
+    """A size or choice lowered: by one with each index left out, or at once to its least."""
+    entry = tape[i]
+    if not _is_size(entry):
+        return
+    value, least = int(entry.value), entry.parameters.get("low", 0)
+    if value - 1 > least:
+        yield _with(tape, i, np.asarray(least)), None
+    if value > least:
+        lower = _with(tape, i, np.asarray(value - 1))
+        yield from ((lower, dropped) for dropped in range(min(value, 8)))
 
 
-def _simpler(tape: Tape) -> Iterator[tuple[Tape, int | None]]:
-    """Every answer simpler: all of it, a row of it, a number of it."""
-    for i, entry in enumerate(tape):
-        if _is_size(entry) or not entry.value.size:
-            continue
-        for value in _simpler_values(entry):
-            yield _with(tape, i, value), None
+def _simpler(tape: Tape, i: int) -> Iterator[tuple[Tape, int | None]]:
+    """An answer simpler: all of it, a row of it, a number of it."""
+    if not _is_size(tape[i]) and tape[i].value.size:
+        yield from ((_with(tape, i, value), None) for value in _simpler_values(tape[i]))
 
 
 def _simpler_values(entry: TapeEntry) -> Iterator[Array]:
@@ -152,7 +192,7 @@ def _simpler_numbers(entry: TapeEntry, number: float) -> Iterator[float]:
     yield 0
     if entry.kind == "boolean":
         return
-    yield from (1, -1) if entry.kind != "integers" else ()
+    yield from (1, -1, 0.5, -0.5) if entry.kind != "integers" else ()
     for end in ("low", "high"):
         if end in entry.parameters:
             yield entry.parameters[end]

@@ -10,6 +10,7 @@ from mdplab._typing import Array, FloatArray, IntArray
 from mdplab.falsifier.tapes import Tape
 from mdplab.instances import Draw, LatticeDraw, SeededDraw
 from mdplab.instances.draw import TapeEntry
+from mdplab.instances.replay import on_simplex
 
 __all__ = ["CopiesDraw", "StackDraw"]
 
@@ -88,21 +89,20 @@ class CopiesDraw(StackDraw):
         if not value.size or not chosen.size:
             return value
         again = self._inner._answer(kind, (chosen.size, *shape[1:]), parameters)
-        if kind in ("weights", "distinct"):
-            rows, asked = (
-                x.reshape(len(x), -1, x.shape[-1]) for x in (value, again)
-            )  # views: one law of each is changed
-            place = rng.integers(rows.shape[1], size=chosen.size)
-            new = asked[np.arange(chosen.size), place]
-            rows[chosen, place] = _moved_laws(rows[chosen, place], new, rng) if kind == "weights" else new
-            return value
-        numbers, asked = value.reshape(self._size, -1), again.reshape(chosen.size, -1)
-        place = rng.integers(numbers.shape[1], size=chosen.size)
+        whole = kind in ("weights", "distinct")  # one row is changed, else one number
+        length = shape[-1] if whole else 1
+        parts, asked = value.reshape(self._size, -1, length), again.reshape(chosen.size, -1, length)
+        place = rng.integers(parts.shape[1], size=chosen.size)
         new = asked[np.arange(chosen.size), place]
-        if kind in ("uniform", "normal", "log_uniform"):
-            new = _moved_numbers(kind, numbers[chosen], place, new, parameters, rng)
-        numbers[chosen, place] = new
-        return value
+        match kind:
+            case "weights":
+                new = on_simplex(_moved_laws(parts[chosen, place], new, rng), positive=parameters["positive"])
+            case "uniform" | "normal" | "log_uniform":
+                new = _moved_numbers(kind, parts[chosen, :, 0], place, new[:, 0], parameters, rng)[
+                    :, np.newaxis
+                ]
+        parts[chosen, place] = new
+        return parts.reshape(shape)
 
 
 def _weight(entry: TapeEntry) -> float:
@@ -113,7 +113,7 @@ def _weight(entry: TapeEntry) -> float:
 def _moved_laws(laws: FloatArray, new: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Each row a law of the grid, a shift of mass between two outcomes (all of it, or a part of any order), or noise."""
     count, n = laws.shape
-    index, kind = np.arange(count), rng.random(count)
+    index, kind = np.arange(count), np.asarray(rng.random(count))
     i, j = rng.integers(n, size=(2, count))
     part = np.where(rng.random(count) < 0.3, 1.0, 10.0 ** -rng.uniform(0, 5, count))
     shifted = laws.copy()
@@ -122,8 +122,7 @@ def _moved_laws(laws: FloatArray, new: FloatArray, rng: np.random.Generator) -> 
     shifted[index, j] += moved
     noisy = laws * np.exp(10.0 ** -rng.uniform(0, 4, (count, 1)) * rng.standard_normal((count, n)))
     noisy /= noisy.sum(axis=1, keepdims=True)
-    kind = kind[:, np.newaxis]
-    return np.where(kind < 0.2, new, np.where(kind < 0.8, shifted, noisy))
+    return np.where((kind < 0.2)[:, np.newaxis], new, np.where((kind < 0.8)[:, np.newaxis], shifted, noisy))
 
 
 def _moved_numbers(

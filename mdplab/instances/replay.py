@@ -46,11 +46,11 @@ class ReplayDraw(Draw):
             value = self._fitted(value, _SIMPLEST._answer(kind, shape, parameters))
         match kind:
             case "weights":
-                return _on_simplex(value, _LEAST_WEIGHT if parameters["positive"] else 0.0)
+                return on_simplex(value, positive=parameters["positive"])
             case "integers" | "uniform" | "log_uniform":
-                return np.minimum(np.maximum(value, parameters["low"]), parameters["high"])
+                return np.asarray(np.minimum(np.maximum(value, parameters["low"]), parameters["high"]))
             case "choice":
-                return np.minimum(np.maximum(value, 0), parameters["options"] - 1)
+                return np.asarray(np.minimum(np.maximum(value, 0), parameters["options"] - 1))
             case "distinct":
                 return _made_distinct(value, parameters["n"])
         return value
@@ -108,8 +108,9 @@ def _as_weights(entry: TapeEntry, shape: tuple[int, ...]) -> FloatArray | None:
     return None
 
 
-def _on_simplex(value: Array, least: float) -> Array:
+def on_simplex(value: Array, *, positive: bool) -> Array:
     """Rows divided by their sums, unless they are laws already; what has no sum is the first vertex."""
+    least = _LEAST_WEIGHT if positive else 0.0
     total = value.sum(axis=-1, keepdims=True)
     if value.min(initial=0.0) < 0 or np.abs(total - 1.0).max(initial=0.0) > 4e-16 * value.shape[-1]:
         value = np.maximum(value, 0.0)

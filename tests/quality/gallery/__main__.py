@@ -63,16 +63,14 @@ def surprise(entry: Entry, found: Any) -> str:
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """All conjectures with what was found."""
-    result = Table(show_lines=False, row_styles=["", "dim"], expand=True)
-    for title, justify in (
-        ("conjecture", "left"), ("known", "left"), ("verdict", "left"), ("evaluations", "right"), ("a second", "right"),
-        ("tightness", "right"), ("size", "left"), ("", "left"),
-    ):  # fmt: skip
-        result.add_column(title, justify=justify, overflow="fold", ratio=6 if title == "conjecture" else None)
+    result = Table(row_styles=["", "dim"])
+    result.add_column("conjecture", overflow="fold", min_width=40)
+    for title in ("known", "verdict", "tries", "a second", "ratio", "size", ""):
+        result.add_column(title, justify="right" if title in ("tries", "a second", "ratio") else "left")
     for row in rows:
         known = ("tight" if row["tight"] else "true") if row["true"] else "false"
         ratio = "" if row["tightness"] is None else f"{row['tightness']:.6g}"
-        verdict = "[red]NOT[/red] " + row["surprise"] if row["surprise"] else "[green]ok[/green]"
+        verdict = f"[red]NOT: {row['surprise']}[/red]" if row["surprise"] else "[green]ok[/green]"
         result.add_row(
             row["statement"], known, row["verdict"], f"{row['evaluations']:,}",
             f"{row['evaluations'] / max(row['seconds'], 1e-9):,.0f}", ratio, row["size"], verdict,
@@ -103,7 +101,7 @@ def main() -> int:
     (options.out / "gallery.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     texts = [f"{row['statement']}\n({row['note']})\n\n{row['text']}\n" for row in rows]
     (options.out / "gallery.txt").write_text("\n\n".join(texts), encoding="utf-8")
-    Console().print(table(rows))
+    Console(width=None if sys.stdout.isatty() else 150).print(table(rows))
     surprises = [row["name"] for row in rows if row["surprise"]]
     print(
         f"{len(rows) - len(surprises)} of {len(rows)} as known; counterexamples in {options.out / 'gallery.txt'}"

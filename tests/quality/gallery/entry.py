@@ -51,7 +51,7 @@ class Entry:
     tight: bool = False
     kind: Kind = "at most"
     assumes: Callable[[Any], bool] | None = None
-    evaluations: int = 1500
+    evaluations: int = 1000
     stacked: tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, Any]]] | None = None
 
     @property

@@ -16,7 +16,7 @@ from quality.gallery.families import Games, Pooled, RiskyArms, pooled, risky_arm
 
 Sides = tuple[Any, Any]
 
-LINEAR_PROGRAMS = 150
+LINEAR_PROGRAMS = 100
 """Evaluations of a test whose sides solve linear programs, which take milliseconds."""
 
 

@@ -162,12 +162,12 @@ def greedy_on_the_larger_q_is_no_worse_than_both(x: Policies, a: Arithmetic = FL
 
 
 def performance_difference(x: Policies, a: Arithmetic = FLOATS) -> Sides:
-    """Returns differ by the mean advantage under the occupancy of the new policy, over 1 - gamma."""
+    """The return of a policy is that of the old one plus the mean advantage where it goes itself, over 1 - gamma."""
     model, old, new = _pair(x, a)
     value = a.value(model, old)
     advantage = (new * (model.lookahead(value) - value[:, np.newaxis])).sum(axis=1)
-    difference = model.initial @ (a.value(model, new) - value)
-    return difference, a.occupancy(model, new) @ advantage / (1 - model.discount)
+    gain = a.occupancy(model, new) @ advantage / (1 - model.discount)
+    return model.initial @ a.value(model, new), model.initial @ value + gain
 
 
 ENTRIES = (
