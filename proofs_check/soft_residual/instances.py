@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from mdplab.instances.garnet import dirichlet_mdp
 from mdplab.models import MDP
 from mdplab.solvers import ControlSolution
 
-__all__ = ["PRIOR_IS_SHARED", "CustomisationTask", "customisation_task", "three_state_task"]
+__all__ = [
+    "PRIOR_IS_SHARED",
+    "CustomisationTask",
+    "customisation_data",
+    "customisation_task",
+    "prior_of_another_discount",
+    "prior_of_another_kernel",
+    "three_state_task",
+]
 
 PRIOR_IS_SHARED = {
     "soft_policy_iteration": "the prior is an input of the claim; its backward error is in the bound"
@@ -52,10 +61,15 @@ class CustomisationTask:
         """The weight ``omega' = omega alpha`` of the log-prior."""
         return self.reward_weight * self.prior_temperature
 
+    @property
+    def prior_mdp(self) -> MDP:
+        """The model of which the prior is the max-ent optimum."""
+        return self.mdp
+
     @cached_property
     def prior(self) -> ControlSolution:
         """The max-ent optimum of the inherent reward: ``Q*``, ``V*`` and the prior policy."""
-        return solvers.soft_policy_iteration(self.mdp, temperature=self.prior_temperature, tol=1e-9)
+        return solvers.soft_policy_iteration(self.prior_mdp, temperature=self.prior_temperature, tol=1e-9)
 
     @cached_property
     def full_mdp(self) -> MDP:
@@ -74,7 +88,7 @@ class CustomisationTask:
         With ``epsilon = alpha log pi - (r + gamma P V - V)`` the pair (pi, V) solves the soft equations of ``r +
         epsilon`` exactly.  Values are centred first (rows sum to one), so that rounding scales with their span.
         """
-        value, discount = self.prior.value, self.mdp.discount
+        value, discount = self.prior.value, self.prior_mdp.discount
         centre = 0.5 * (value.max() + value.min())
         centred = value - centre
         log_prior = self.prior_temperature * self.prior.log_policy
@@ -92,6 +106,11 @@ class CustomisationTask:
     def prior_error(self) -> float:
         """Error of a value of the full task that the prior's backward error causes: omega |epsilon| / (1 - gamma)."""
         return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
+
+
+def customisation_data(task: CustomisationTask) -> dict[str, Any]:
+    """The raw data of a task by name, for a task that has more of them."""
+    return {field.name: getattr(task, field.name) for field in fields(CustomisationTask)}
 
 
 def customisation_task(draw: Draw) -> CustomisationTask:
@@ -115,3 +134,17 @@ def three_state_task() -> CustomisationTask:
         temperature=0.4,
         reward_weight=1.2,
     )
+
+
+def prior_of_another_discount(task: CustomisationTask) -> FloatArray:
+    """Log-probabilities of the max-ent optimum of the inherent reward at the discount .7, for controls."""
+    other = task.mdp.replace(discount=0.7)
+    return solvers.soft_policy_iteration(other, temperature=task.prior_temperature, tol=1e-9).log_policy
+
+
+def prior_of_another_kernel(task: CustomisationTask) -> FloatArray:
+    """Log-probabilities of the max-ent optimum when the actions of state 0 have exchanged their rows, for controls."""
+    kernel = np.array(task.mdp.transition)
+    kernel[0] = kernel[0, ::-1]
+    other = MDP(kernel, task.mdp.reward, task.mdp.discount, task.mdp.initial)
+    return solvers.soft_policy_iteration(other, temperature=task.prior_temperature, tol=1e-9).log_policy
