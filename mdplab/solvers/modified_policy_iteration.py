@@ -178,7 +178,7 @@ def _accelerated(
     window = math.ceil(0.7 / (1.0 - arrays.discount)) + 16
     record, recorded_at = math.inf, 0
     in_place: OrderedSweeps | None = None
-    looked = False
+    looked = not arrays.is_sparse
     while len(history) < max_steps - 1:
         alone = callback is not None or in_place is not None
         chunk = 1 if alone else 256 if looked else 2
@@ -221,7 +221,7 @@ def _accelerated(
         target = max(wanted, 0.2 * found.slack)
         if not looked and len(history) > 1:
             looked = True
-            if arrays.is_sparse and history[1] > 2 * history[0]:
+            if history[1] > 2 * history[0]:
                 in_place = OrderedSweeps(arrays, memory, value, found.half_span, target)
         room = max_steps - 2 - len(history)
         if in_place is None or room < 1:
