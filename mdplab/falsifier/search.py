@@ -82,6 +82,15 @@ class Search:
         Asked about each candidate that breaks the conjecture; True ends the search.
     progress : callable
         Called after every evaluation.
+    tried, skipped, failed, undecided : int
+        Instances so far: all; those outside the family or its assumptions; those on which something raised or was no
+        number; those whose solver did not converge.
+    failure : str
+        The first failure.
+    pool : list of Candidate
+        The best ones, the best first.
+    found : Candidate or None
+        The one that was accepted.
     """
 
     conjecture: Conjecture

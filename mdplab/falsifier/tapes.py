@@ -14,14 +14,25 @@ import numpy as np
 from mdplab._typing import Array, FloatArray
 from mdplab.instances.draw import LatticeDraw, TapeEntry
 
-__all__ = ["Tape", "mutated", "real_vector", "signature", "with_reals"]
+__all__ = ["Reals", "Tape", "mutated", "real_vector", "signature", "with_reals"]
 
 Tape = list[TapeEntry]
 _REAL = ("uniform", "log_uniform", "normal", "weights")
 
 
 def signature(tape: Tape) -> tuple[object, ...]:
-    """Sizes, choices and shapes: what the polish leaves as it is."""
+    """Sizes, choices and shapes: what the polish leaves as it is.
+
+    Parameters
+    ----------
+    tape : list of TapeEntry
+        The tape.
+
+    Returns
+    -------
+    tuple
+        Hashable.
+    """
     return tuple(
         (entry.kind, entry.value.shape, int(entry.value) if entry.value.ndim == 0 else None)
         if entry.kind in ("integers", "choice")
@@ -31,7 +42,19 @@ def signature(tape: Tape) -> tuple[object, ...]:
 
 
 def mutated(tape: Tape, rng: np.random.Generator) -> Tape:
-    """A copy in which a few answers are changed: one mostly, several now and then."""
+    """A copy in which a few answers are changed: one mostly, several now and then.
+
+    Parameters
+    ----------
+    tape : list of TapeEntry
+        The tape; it stays as it is.
+    rng : numpy.random.Generator
+        Decides what is changed, and how.
+
+    Returns
+    -------
+    list of TapeEntry
+    """
     result = list(tape)
     places = [i for i, entry in enumerate(tape) if entry.value.size]
     weights = np.array([1.0 + np.sqrt(tape[i].value.size) for i in places])
@@ -108,14 +131,32 @@ def _moved_number(entry: TapeEntry, value: Array, number: float, rng: np.random.
 
 @dataclass(frozen=True)
 class Reals:
-    """The relaxed numbers of a tape, and the size of a first step for each."""
+    """The relaxed numbers of a tape.
+
+    Attributes
+    ----------
+    values : ndarray (n,)
+        The numbers.
+    steps : ndarray (n,)
+        Size of a first step for each.
+    """
 
     values: FloatArray
     steps: FloatArray
 
 
 def real_vector(tape: Sequence[TapeEntry]) -> Reals:
-    """All relaxed numbers of a tape as one vector; log-uniform ones by their logarithms."""
+    """All relaxed numbers of a tape as one vector; log-uniform ones by their logarithms.
+
+    Parameters
+    ----------
+    tape : sequence of TapeEntry
+        The tape.
+
+    Returns
+    -------
+    Reals
+    """
     values, steps = [np.empty(0)], [np.empty(0)]
     for entry in tape:
         if entry.kind in _REAL and entry.value.size:
@@ -137,7 +178,19 @@ def _first_step(entry: TapeEntry) -> float:
 
 
 def with_reals(tape: Tape, vector: FloatArray) -> Tape:
-    """The tape with other relaxed numbers; of weights the absolute values count, so that faces are inside."""
+    """The tape with other relaxed numbers; of weights the absolute values count, so that faces are inside.
+
+    Parameters
+    ----------
+    tape : list of TapeEntry
+        The tape; it stays as it is.
+    vector : ndarray (n,)
+        Numbers in the order of :func:`real_vector`.
+
+    Returns
+    -------
+    list of TapeEntry
+    """
     result, start = list(tape), 0
     for i, entry in enumerate(tape):
         if entry.kind in _REAL and entry.value.size:

@@ -137,14 +137,34 @@ def _class(place: str) -> Any:
 
 
 def encode_tape(tape: Sequence[TapeEntry] | None) -> Any:
-    """A tape as JSON types; None for a named instance."""
+    """A tape as JSON types.
+
+    Parameters
+    ----------
+    tape : sequence of TapeEntry or None
+        Answers of a draw; None for a named instance.
+
+    Returns
+    -------
+    list of dict or None
+    """
     if tape is None:
         return None
     return [{"kind": e.kind, "parameters": e.parameters, "value": encode(np.asarray(e.value))} for e in tape]
 
 
 def decode_tape(data: Any) -> list[TapeEntry] | None:
-    """Inverse of :func:`encode_tape`."""
+    """Inverse of :func:`encode_tape`.
+
+    Parameters
+    ----------
+    data : list of dict or None
+        JSON types.
+
+    Returns
+    -------
+    list of TapeEntry or None
+    """
     if data is None:
         return None
     return [TapeEntry(entry["kind"], entry["parameters"], decode(entry["value"])) for entry in data]
