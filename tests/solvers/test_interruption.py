@@ -72,6 +72,7 @@ WALK, LEAVING = walk(100, 0.9999), leaving(12)
 # name: (call, whether it takes max_steps, whether its callback sees bounds on the states)
 CASES: dict[str, tuple[Callable[..., Any], bool, bool]] = {
     "solve": (lambda **k: solvers.solve(WALK, **k), True, True),
+    "action_elimination": (lambda **k: solvers.action_elimination(LINE, **k), True, True),
     "value_iteration": (lambda **k: solvers.value_iteration(LINE, **k), True, True),
     "modified_policy_iteration": (lambda **k: solvers.modified_policy_iteration(WALK, **k), True, True),
     "policy_iteration": (
