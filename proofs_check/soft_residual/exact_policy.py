@@ -266,3 +266,22 @@ def full_policies(task: ResidualNPGTask) -> Array:
     with mdplab.exact.precision(512):
         twin = Twin(task)
         return npg_policies(twin.full, twin, task)
+
+
+def advantage(model: ExactMDP, twin: Twin, task: ResidualNPGTask) -> Array:
+    """Soft advantages of the first policy."""
+    logs = twin.prior.log_policy if task.start is None else mdplab.exact.log_tilt(task.start)
+    found = mdplab.exact.policy_evaluation(model, mdplab.exact.exp(logs), temperature=twin.temperature)
+    return np.asarray(found.q - twin.temperature * logs - found.value[:, np.newaxis])
+
+
+def augmented_advantage(task: ResidualNPGTask) -> Array:
+    """Soft advantages of the first policy under the augmented reward."""
+    twin = Twin(task)
+    return advantage(augmented(twin), twin, task)
+
+
+def full_advantage(task: ResidualNPGTask) -> Array:
+    """Soft advantages of the first policy on the full task."""
+    twin = Twin(task)
+    return advantage(twin.full, twin, task)

@@ -180,6 +180,15 @@ class ResidualNPGTask(CustomisationTask):
             found.append(1.01 * float(np.dot(norms, missed)))
         return np.array(found)
 
+    def spread(self, log_policy: FloatArray) -> float:
+        """``max |G_s - G_t|_1`` for ``G = (I - gamma P_pi)^{-1}``: bounds the span of ``G m`` for ``|m| <= 1``.
+
+        All rows of ``G`` have one sum, so ``(G_s - G_t) m`` is at most ``|G_s - G_t|_1`` times half the span of ``m``, twice.
+        """
+        kernel, _ = induced(self.mdp, np.exp(log_policy))
+        inverse = np.linalg.inv(np.eye(self.mdp.n_states) - self.mdp.discount * kernel)
+        return 1.01 * float(np.abs(inverse[:, None] - inverse).sum(axis=2).max())
+
     def update_error(self, reward: FloatArray, logs: FloatArray) -> float:
         """Rounding of one update: of the logits and of their normalisation."""
         size = np.abs(logs).max() + self.step * (np.ptp(reward) + self.temperature * np.abs(logs).max()) / (
