@@ -59,11 +59,9 @@ def search_part(identifier: str, name: str, **limits: Any) -> dict[str, Any]:
     record = registry.find(identifier)
     claim = record.claim if isinstance(record, Reading) else record
     part = next(part for part in parts_to_search(record) if part.name == name)
-    witnesses: tuple[Any, ...] = ()
-    if record is claim:
-        witnesses = claim.witnesses if part.witnesses is None else part.witnesses
-        kept = extremal_instance(claim, name)
-        witnesses += () if kept is None else (kept,)
+    # Named instances are checked in every run: the search is for what they do not show.
+    kept = None if isinstance(record, Reading) else extremal_instance(claim, name)
+    witnesses = () if kept is None else (kept,)
     found = falsify(of_part(claim, part), part.family or claim.instance_family, witnesses=witnesses, **limits)
     best = found.extremal
     return {
@@ -137,7 +135,7 @@ def keep(results: Sequence[dict[str, Any]]) -> list[Path]:
         kept = searches(record)
         parts = dict(kept["parts"])
         for result in results:
-            best = parts.get(result["part"], {}).get("tightness", -float("inf"))
+            best = parts.get(result["part"], {}).get("tightness", 0.0)  # of 0: sides that cannot come near
             tighter = result["tightness"] is not None and result["tightness"] > best
             if result["id"] == identifier and result["verdict"] == "not refuted" and tighter:
                 names = ("tightness", "evaluations", "seed", "instance", "tape")

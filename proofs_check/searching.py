@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mdplab.claims import registry
-from mdplab.claims.part import Reading
+from mdplab.claims.claim import DEFINITIONAL, HARMLESS, Claim
 from mdplab.claims.runner import check_output, write_json
 from proofs_check.console import FAILED, OK, UsageError, natural, positive, select, table
 
@@ -40,7 +40,9 @@ def add_searches(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--keep", action="store_true", help="keep tighter instances beside the claims, for every later run"
     )
     drop = command(
-        "ablate", _ablate, "Drop each assumption of a claim in turn and search for counterexamples."
+        "ablate",
+        _ablate,
+        "Drop each assumption of a claim in turn and search for counterexamples; exit 1 if one is not what it is declared.",
     )
     drop.add_argument("id", help="id of a claim")
     drop.add_argument(
@@ -109,7 +111,7 @@ def _falsify(options: argparse.Namespace) -> int:
 
 
 def _ablate(options: argparse.Namespace) -> int:
-    from proofs_check.ablation import ablate, keep_ablations
+    from proofs_check.ablation import CARRIES, ablate, keep_ablations
 
     if options.json is not None:
         check_output(options.json)
@@ -129,7 +131,16 @@ def _ablate(options: argparse.Namespace) -> int:
     if options.json is not None:
         write_json({"command": options.arguments, "results": rows}, options.json)
     claim = registry.find(options.id)
-    if options.keep and not isinstance(claim, Reading):
+    assert isinstance(claim, Claim)  # ablate refuses a reading
+    if options.keep:
         for path in keep_ablations(claim, rows):
             print(f"kept in {path}")
-    return OK
+    surprises = [
+        (row["assumption"], row["answer"], assumption.carried_by)
+        for row, assumption in zip(rows, claim.assumptions, strict=True)
+        if row["answer"]
+        != (assumption.carried_by if assumption.carried_by in (HARMLESS, DEFINITIONAL) else CARRIES)
+    ]
+    for name, answer, declared in surprises:
+        print(f"NOT AS EXPECTED  {options.id} {name}: {answer}, declared: {declared}")
+    return FAILED if surprises else OK

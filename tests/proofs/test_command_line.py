@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mdplab.claims import HARMLESS, Claim, registry, searches
+from proofs_check import falsification
 from proofs_check.__main__ import main
 
 CHEAP = "dist-control-not-contraction"
@@ -132,3 +136,118 @@ def test_report_is_one_self_contained_file(tmp_path: Path) -> None:
     content["records"][0]["id"] = "no-such-claim"
     source.write_text(json.dumps(content))
     assert main(["report", "--from", str(source), "--out", str(tmp_path)]) == 2
+
+
+# --- searches and exact arithmetic ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of the one beside the claims."""
+
+    def place(claim: Claim) -> Path:
+        return tmp_path / "searches" / f"{claim.id}.json"
+
+    monkeypatch.setattr(searches, "searches_file", place)
+    monkeypatch.setattr(falsification, "searches_file", place)
+    return tmp_path / "searches"
+
+
+def results_of(path: Path, arguments: list[str]) -> list[dict[str, Any]]:
+    """What a command writes, its exit code being 0."""
+    assert main([*arguments, "--json", str(path)]) == 0
+    results: list[dict[str, Any]] = json.loads(path.read_text())["results"]
+    return results
+
+
+def test_falsify_searches_every_part_and_depends_on_the_seed_alone(tmp_path: Path, kept: Path) -> None:
+    arguments = ["falsify", "best-of-n-kl", "--evaluations", "40", "--seed", "3"]
+    first, second = (results_of(tmp_path / name, arguments) for name in ("a.json", "b.json"))
+    assert [result["part"] for result in first] == ["(a)", "(b)", "(c)", "(d)"]
+    assert {result["verdict"] for result in first} == {"not refuted"}
+    assert [result["tightness"] is None for result in first] == [True, False, False, False]
+    assert all(result["evaluations"] == 40 for result in first)
+    for result in (*first, *second):
+        result.pop("seconds")
+        result.pop("text")
+    assert first == second
+    assert not kept.exists()
+
+
+def test_falsify_keeps_what_is_tighter(tmp_path: Path, kept: Path) -> None:
+    arguments = ["falsify", "best-of-n-kl", "--keep", "--evaluations"]
+    found = results_of(tmp_path / "a.json", [*arguments, "10"])
+    place = kept / "best-of-n-kl.json"
+    parts = json.loads(place.read_text())["parts"]
+    assert {result["part"]: result["tightness"] for result in found[1:]} == {
+        name: part["tightness"] for name, part in parts.items()
+    }
+    longer = results_of(tmp_path / "b.json", [*arguments, "200"])
+    after = json.loads(place.read_text())["parts"]
+    assert all(after[name]["tightness"] >= part["tightness"] for name, part in parts.items())
+    assert after["(b)"]["tightness"] == longer[1]["tightness"] > parts["(b)"]["tightness"]
+    before = place.read_bytes()
+    assert main([*arguments, "10"]) == 0
+    assert place.read_bytes() == before
+    claim = registry.find("best-of-n-kl")
+    assert isinstance(claim, Claim)
+    assert searches.extremal_instance(claim, "(b)").n_draws >= 2
+    output = tmp_path / "run.json"
+    assert main(["run", "best-of-n-kl", "--instances", "1", "--json", str(output)]) == 0
+    part = json.loads(output.read_text())["records"][0]["parts"][1]
+    assert part["searched"]["tightness"] == after["(b)"]["tightness"]
+    assert part["instances"] == 1 + 4 + 1  # random, named and extremal
+
+
+def test_falsify_refutes_a_false_reading(tmp_path: Path, kept: Path) -> None:
+    arguments = ["falsify", "best-of-n-kl.equality", "--evaluations", "40", "--keep"]
+    (result,) = results_of(tmp_path / "a.json", arguments)
+    assert result["verdict"] == "refuted"
+    assert result["instance"]["type"] == "dataclass"
+    assert not kept.exists()  # what is known of a reading is in the claim
+
+
+def test_ablate_answers_for_every_assumption(tmp_path: Path, kept: Path) -> None:
+    arguments = ["ablate", "tilt-soft-optimal-chain", "--evaluations", "5", "--keep"]
+    rows = results_of(tmp_path / "a.json", arguments)
+    assert [(row["assumption"], row["answer"], row["how"]) for row in rows] == [
+        ("A1", "definitional", ""),
+        ("A2", "carries the claim", "counterexample"),
+        ("A3", "carries the claim", "counterexample"),
+    ]
+    written = json.loads((kept / "tilt-soft-optimal-chain.json").read_text())
+    assert written["assumptions"]["A2"]["instance"] == rows[1]["instance"]
+    assert written["parts"] == {}
+
+
+def test_ablate_tells_controls_from_searches(tmp_path: Path, kept: Path) -> None:
+    rows = results_of(tmp_path / "a.json", ["ablate", "best-of-n-kl", "--evaluations", "20"])
+    assert rows[0]["how"].startswith("control: two draws without replacement")
+    assert rows[1]["answer"] == "harmless as far as searched"
+    assert rows[1]["evaluations"] == 4 * 20
+    assert main(["ablate", "best-of-n-kl.equality"]) == 2
+    assert not kept.exists()
+
+
+def test_ablate_complains_of_an_assumption_that_is_not_what_it_is_declared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = registry.find("tilt-soft-optimal-chain")
+    assert isinstance(claim, Claim)
+    wrong = [replace(a, carried_by=HARMLESS) if a.name == "A2" else a for a in claim.assumptions]
+    monkeypatch.setattr(claim, "assumptions", tuple(wrong))
+    assert main(["ablate", claim.id, "--evaluations", "5"]) == 1
+    assert "A2: carries the claim, declared: harmless as far as searched" in capsys.readouterr().out
+
+
+def test_run_in_exact_arithmetic_certifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.json"
+    arguments = ["run", "best-of-n-kl", "kl-objective-balance", "--instances", "2", "--exact"]
+    assert main([*arguments, "--json", str(path)]) == 0
+    first, second = json.loads(path.read_text())["records"]
+    assert all(part["certified"]["instances"] == part["instances"] for part in first["parts"])
+    assert [part["certified"]["to"] for part in first["parts"]] == ["1e-30", *3 * ["certain order"]]
+    assert [part["certified"] is None for part in second["parts"]] == 4 * [False] + 2 * [True]
+    assert "cone solver" in second["parts"][-1]["exact"]
+    monkeypatch.setattr("proofs_check.__main__.find_spec", lambda name: None)
+    assert main(arguments) == 2
