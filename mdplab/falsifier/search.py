@@ -31,6 +31,7 @@ Family = Callable[[Draw], Any]
 _POOL = 24  # candidates that are kept between rounds
 _SAME_SIZE = 3  # of them with the same sizes
 _BATCH = 500  # instances of a stack
+_COPIES = 100  # of one that are changed in a step of a climb
 _STARTS = 4  # climbs of one round
 _LONGEST_ROUND = 4000
 _SIMPLEX_LIMIT = 40  # numbers beyond which Nelder-Mead no longer gets anywhere
@@ -156,14 +157,15 @@ class Search:
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *place])))
 
     def _starts(self, rng: np.random.Generator) -> list[Candidate]:
-        """The best candidates of the two best sizes, and of two other sizes by chance."""
+        """The best candidates of the two best sizes, and of two other sizes by chance; where there are none, the next best."""
         chosen: dict[Any, Candidate] = {}
-        for candidate in self.pool:
-            if candidate.tape is not None:
-                chosen.setdefault(signature(candidate.tape), candidate)
+        tapes = [candidate for candidate in self.pool if candidate.tape is not None]
+        for candidate in tapes:
+            chosen.setdefault(signature(candidate.tape or []), candidate)
         first, others = list(chosen.values())[:2], list(chosen.values())[2:]
-        picked = rng.permutation(len(others))[: _STARTS - 2]
-        return first + [others[i] for i in picked]
+        starts = first + [others[i] for i in rng.permutation(len(others))[: _STARTS - 2]]
+        spare = [candidate for candidate in tapes if all(candidate is not start for start in starts)]
+        return starts + spare[: _STARTS - len(starts)]
 
     # --- one instance ----------------------------------------------------------------------------------------------
 
@@ -250,21 +252,21 @@ class Search:
 
     # --- stages ----------------------------------------------------------------------------------------------------
 
-    def _score_stack(self, draw: StackDraw, looks: int) -> Candidate | None:
-        """Score many instances by one call, and look closely at the best; returns the best of these."""
-        self._spend(_BATCH)
+    def _score_stack(self, draw: StackDraw, looks: int, least: float = -math.inf) -> Candidate | None:
+        """Score many instances by one call, and look closely at the best above a score; returns the best of these."""
+        self._spend(draw.size)
         raw, sides = self.conjecture.stacked  # type: ignore[misc]
         try:
             with np.errstate(all="ignore"):
                 left, right = sides(raw(draw))
         except Rejected:
-            self.skipped += _BATCH
+            self.skipped += draw.size
             return None
         scores = self.conjecture.scores(np.asarray(left, float), np.asarray(right, float))
-        scores = scores.reshape(_BATCH, -1).max(axis=1)
+        scores = scores.reshape(draw.size, -1).max(axis=1)
         best = None
         for i in np.argsort(-scores)[:looks]:
-            if scores[i] > -np.inf:
+            if scores[i] > -np.inf and scores[i] >= least:
                 tried = self._draw(ReplayDraw(draw.tape_of(int(i))))
                 if tried is not None and (best is None or tried.score > best.score):
                     best = tried
@@ -282,8 +284,8 @@ class Search:
     def _climb_stacked(self, start: Candidate, steps: int, rng: np.random.Generator) -> Candidate:
         """Random changes of many copies at once; the best goes on."""
         best = start
-        for _ in range(steps // _BATCH + 1):
-            tried = self._score_stack(CopiesDraw(best.tape or [], rng, _BATCH), 1)
+        for _ in range(steps // _COPIES):
+            tried = self._score_stack(CopiesDraw(best.tape or [], rng, _COPIES), 1, best.score)
             if tried is not None and tried.score >= best.score:
                 best = tried
         return best

@@ -1,6 +1,7 @@
 r"""A counterexample in writing: as text, as LaTeX with its transition diagram, and as Python source.
 
-Numbers are written as simple fractions where they are such, with all their digits else.
+Numbers are written as simple fractions where they are such, with all their digits else.  Text and LaTeX take ``19/20`` for
+what rounding has left of it too; Python source keeps every bit.
 """
 
 from __future__ import annotations
@@ -14,20 +15,30 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import Array
-from mdplab.falsifier.simplest import fraction_of
+from mdplab.falsifier.simplest import fraction_near, fraction_of
 from mdplab.models._base import Model
 
 __all__ = ["as_latex", "as_source", "as_text", "number_text", "transition_picture"]
 
 
 def number_text(x: Any) -> str:
-    """A number as text: ``1/3``, ``2``, ``0.1234...``, ``inf``."""
+    """A number as text: ``1/3``, ``2``, ``0.1234...``, ``inf``.
+
+    Parameters
+    ----------
+    x : number, str or None
+        What is written.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(x, (bool, np.bool_, int, np.integer, str)) or x is None:
         return str(x)
     x = float(x)
     if not math.isfinite(x):
         return str(x)
-    simple = fraction_of(x)
+    simple = fraction_near(x)
     return repr(x) if simple is None else str(simple)
 
 
@@ -295,7 +306,8 @@ def _source(value: Any, imports: set[str]) -> str:
         return repr(value)
     if isinstance(value, (float, np.floating)):
         if math.isfinite(value):
-            return number_text(value)
+            simple = fraction_of(float(value))
+            return repr(float(value)) if simple is None else str(simple)
         return f'float("{float(value)}")'
     if isinstance(value, np.ndarray):
         imports.add("import numpy as np")

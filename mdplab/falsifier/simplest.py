@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["complexity", "fraction_of"]
+__all__ = ["complexity", "fraction_near", "fraction_of"]
 
 LARGEST_DENOMINATOR = 10_000
+_DENOMINATOR_NEAR = 1000
 
 
 @lru_cache(maxsize=4096)
@@ -29,6 +30,28 @@ def fraction_of(number: float) -> Fraction | None:
     """
     nearest = Fraction(number).limit_denominator(LARGEST_DENOMINATOR)
     return nearest if float(nearest) == number else None
+
+
+def fraction_near(number: float) -> Fraction | None:
+    """The simple fraction that a float stands for, or misses by a few roundings.
+
+    Parameters
+    ----------
+    number : float
+        Finite.
+
+    Returns
+    -------
+    Fraction or None
+        As :func:`fraction_of`, or not zero, with a denominator of at most 1000, within four roundings of a number of this
+        size or of 1.
+    """
+    exactly = fraction_of(number)
+    if exactly is not None:
+        return exactly
+    nearest = Fraction(number).limit_denominator(_DENOMINATOR_NEAR)
+    near = abs(float(nearest) - number) <= 4 * math.ulp(max(1.0, abs(number)))
+    return nearest if nearest and near else None
 
 
 def complexity(numbers: object) -> float:

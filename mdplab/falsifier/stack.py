@@ -24,22 +24,31 @@ class StackDraw(Draw):
         The engine that answers.
     size : int
         Number of instances B.
+
+    Attributes
+    ----------
+    size : int
+        Number of instances.
     """
 
     def __init__(self, inner: LatticeDraw | SeededDraw, size: int) -> None:
         super().__init__()
-        self._inner, self._size = inner, size
+        self._inner, self.size = inner, size
         self._shared: list[bool] = []
 
     def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Any:
         shared = shape == () and kind in ("integers", "boolean", "choice")
         self._shared.append(shared)
-        return self._answer_all(kind, shape if shared else (self._size, *shape), parameters, shared)
+        return self._inner._answer(kind, (), parameters) if shared else self._many(kind, shape, parameters)
 
-    def _answer_all(
-        self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any], shared: bool
-    ) -> Array:
-        return self._inner._answer(kind, shape, parameters)
+    def _many(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Array:
+        """Answers (B, ...) to one question."""
+        return self._asked(self.size, kind, shape, parameters)
+
+    def _asked(self, count: int, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Array:
+        """Answers (count, ...) of the engine; sets of numbers are asked for as rows."""
+        rows = (count * shape[0], shape[1]) if kind == "distinct" else (count, *shape)
+        return self._inner._answer(kind, rows, parameters).reshape(count, *shape)
 
     def number(self, low: float, high: float) -> Any:
         """One number an instance, shape (B,)."""
@@ -77,32 +86,30 @@ class CopiesDraw(StackDraw):
         weight = np.array([_weight(entry) for entry in tape])
         self._chances = iter(weight / max(weight.sum(), 1.0))
 
-    def _answer_all(
-        self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any], shared: bool
-    ) -> Array:
-        entry, chance = next(self._entries), next(self._chances)
-        if shared:
-            return entry.value
-        value = np.repeat(entry.value[np.newaxis], self._size, axis=0)
-        rng = self._rng
-        chosen = np.flatnonzero(rng.random(self._size) < 1.5 * chance)
+    def _answer(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Any:
+        self._entry, self._chance = next(self._entries), next(self._chances)
+        answer = super()._answer(kind, shape, parameters)
+        return self._entry.value if self._shared[-1] else answer
+
+    def _many(self, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]) -> Array:
+        rng, value = self._rng, np.repeat(self._entry.value[np.newaxis], self.size, axis=0)
+        chosen = np.flatnonzero(rng.random(self.size) < 1.5 * self._chance)
         if not value.size or not chosen.size:
             return value
-        again = self._inner._answer(kind, (chosen.size, *shape[1:]), parameters)
-        whole = kind in ("weights", "distinct")  # one row is changed, else one number
-        length = shape[-1] if whole else 1
-        parts, asked = value.reshape(self._size, -1, length), again.reshape(chosen.size, -1, length)
+        length = shape[-1] if kind in ("weights", "distinct") else 1  # a row is changed, else a number
+        parts = value.reshape(self.size, -1, length)
+        asked = self._asked(chosen.size, kind, shape, parameters).reshape(chosen.size, -1, length)
         place = rng.integers(parts.shape[1], size=chosen.size)
         new = asked[np.arange(chosen.size), place]
         match kind:
             case "weights":
-                new = on_simplex(_moved_laws(parts[chosen, place], new, rng), positive=parameters["positive"])
+                moved = _moved_laws(parts[chosen, place], new, rng)
+                new = on_simplex(moved, positive=parameters["positive"])
             case "uniform" | "normal" | "log_uniform":
-                new = _moved_numbers(kind, parts[chosen, :, 0], place, new[:, 0], parameters, rng)[
-                    :, np.newaxis
-                ]
+                moved = _moved_numbers(kind, parts[chosen, :, 0], place, new[:, 0], parameters, rng)
+                new = moved[:, np.newaxis]
         parts[chosen, place] = new
-        return parts.reshape(shape)
+        return parts.reshape(value.shape)
 
 
 def _weight(entry: TapeEntry) -> float:

@@ -75,10 +75,6 @@ def ending_with_discounts(draw: Draw) -> Discounts:
     return _discounts(draw, ending_mdps(draw))
 
 
-def ergodic_with_discounts(draw: Draw) -> Discounts:
-    return _discounts(draw, ergodic_mdps(draw))
-
-
 def small_with_discounts(draw: Draw) -> Discounts:
     return _discounts(draw, small_mdps(draw))
 
