@@ -80,15 +80,15 @@ def mass_times_reward(task: PlanningTask) -> Any:
 
 
 def played(task: PlanningTask) -> Array:
-    """How many actions of each state an optimal vertex plays, and how many of these are not optimal."""
-    mass = largest(task).primal.reshape(task.mdp.reward.shape) > 0
-    wrong = mass & ~mdplab.exact.policy_iteration(task.mdp).optimal
-    return np.stack([mass.sum(axis=1), wrong.sum(axis=1)])
+    """Pairs with positive mass in an optimal vertex of the occupancy program (1 or 0)."""
+    return np.asarray(largest(task).primal > 0, dtype=int).reshape(task.mdp.reward.shape)
 
 
-def one_optimal(task: PlanningTask) -> Array:
-    """One action in each state, none that is not optimal."""
-    return np.repeat([[1], [0]], task.mdp.n_states, axis=1)
+def optimal_action(task: PlanningTask) -> Array:
+    """Policy iteration: one optimal action of each state (1 or 0); of several, one that the vertex plays."""
+    optimal = mdplab.exact.policy_iteration(task.mdp).optimal
+    chosen = (2 * (optimal & (played(task) > 0)) + optimal).argmax(axis=1)
+    return np.eye(task.mdp.n_actions, dtype=int)[chosen]
 
 
 # --- programs with a divergence -------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def twin_of(task: WeightingTask) -> Any:
 
 
 def enumerated(task: WeightingTask) -> Set:
-    """All trajectories of the behaviour in the deterministic model."""
+    """All trajectories of the behaviour."""
     twin, behaviour = twin_of(task), mdplab.exact.laws(task.behaviour)
 
     def extended(path: list[tuple[int, int]], state: int, mass: Any, gain: Any) -> Iterator[Any]:
@@ -39,12 +39,10 @@ def enumerated(task: WeightingTask) -> Set:
             yield path, mass, gain + twin.terminal[state]
             return
         stage = len(path)
-        for a in np.flatnonzero(behaviour[stage, state] != 0):
-            after = int(np.flatnonzero(twin.transition[stage, state, a] != 0)[0])
-            step = (state, int(a))
-            yield from extended(
-                [*path, step], after, mass * behaviour[stage, state, a], gain + twin.reward[stage, state, a]
-            )
+        chances = behaviour[stage, state][:, np.newaxis] * twin.transition[stage, state]
+        for a, after in zip(*np.nonzero(chances != 0), strict=True):
+            step, reward = (state, int(a)), twin.reward[stage, state, a]
+            yield from extended([*path, step], int(after), mass * chances[a, after], gain + reward)
 
     starts = np.flatnonzero(twin.initial != 0)
     found = [row for s in starts for row in extended([], int(s), twin.initial[s], mdplab.exact.rational(0))]
@@ -63,14 +61,25 @@ def inverses(task: WeightingTask) -> Array:
     return np.asarray(1 / mdplab.exact.rational(task.temperatures))
 
 
-def mass(paths: Set, inverse: Any) -> Array:
-    """Law of the re-weighted trajectories: tilted, with the mass of each initial state kept."""
-    result = paths.law.copy()
-    for here in from_each(paths):
+def mass(task: WeightingTask, paths: Set, inverse: Any) -> Array:
+    """Law of the re-weighted trajectories: tilted, with the mass of each initial state kept, if the task says so."""
+    result, gains = (
+        paths.law.copy(),
+        paths.gains - (task.normalisation == "first order") * baseline(task, paths),
+    )
+    groups = from_each(paths) if task.normalisation == "each start" else [paths.law != 0]
+    for here in groups:
         logs = mdplab.exact.log(paths.law[here])
-        tilted = mdplab.exact.softmax(inverse * paths.gains[here], log_reference=logs)
-        result[here] = paths.law[here].sum() * tilted
+        result[here] = paths.law[here].sum() * mdplab.exact.softmax(inverse * gains[here], log_reference=logs)
     return result
+
+
+def baseline(task: WeightingTask, paths: Set) -> Array:
+    """Mean return given the initial state; over all trajectories where the weights are normalised so.  Shape (N,)."""
+    means = 0 * paths.gains
+    for here in [paths.law != 0] if task.normalisation == "all starts" else from_each(paths):
+        means[here] = paths.law[here] @ paths.gains[here] / paths.law[here].sum()
+    return np.asarray(means)
 
 
 def visits(task: WeightingTask, paths: Set, weights: Array) -> Array:
@@ -106,7 +115,7 @@ def policy_side(task: WeightingTask) -> Array:
     paths = enumerated(task)
     return np.stack(
         [
-            rolled_forward(task, induced_policy(task, paths, mass(paths, inverse)))
+            rolled_forward(task, induced_policy(task, paths, mass(task, paths, inverse)))
             for inverse in inverses(task)
         ]
     )
@@ -115,7 +124,7 @@ def policy_side(task: WeightingTask) -> Array:
 def weighted_side(task: WeightingTask) -> Array:
     """Visitation and mean return of the re-weighted set, counted (a row a temperature)."""
     paths = enumerated(task)
-    laws = [mass(paths, inverse) for inverse in inverses(task)]
+    laws = [mass(task, paths, inverse) for inverse in inverses(task)]
     return np.stack([np.append(visits(task, paths, law).ravel(), law @ paths.gains) for law in laws])
 
 
@@ -131,17 +140,14 @@ def return_before(task: WeightingTask) -> Array:
 
 
 def return_after(task: WeightingTask) -> Array:
-    """Mean return of the re-weighted set at each temperature, counted."""
-    return weighted_side(task)[:, -1]
+    """Return of the policy at each temperature, by the forward recursion."""
+    return returns_of_policies(task)[1:]
 
 
 def derivative(task: WeightingTask) -> Any:
     """Derivative of the return in ``1 / eta`` at 0, by the chain rule through policy and forward recursion."""
     paths, twin = enumerated(task), twin_of(task)
-    slope = paths.law.copy()  # the weights are 1, their derivative is G - E[G | s_0]
-    for here in from_each(paths):
-        mean = paths.law[here] @ paths.gains[here] / paths.law[here].sum()
-        slope[here] = paths.law[here] * (paths.gains[here] - mean)
+    slope = paths.law * (paths.gains - baseline(task, paths))  # of the weights, which are 1
     policy = induced_policy(task, paths, paths.law)
     seen = visits(task, paths, paths.law).sum(axis=-1, keepdims=True)
     moved = visits(task, paths, slope)
@@ -182,6 +188,6 @@ def limit_low(task: WeightingTask) -> Array:
 
 
 def limit_high(task: WeightingTask) -> Array:
-    """The best mean return, and J counted."""
+    """The best mean return, and J by the forward recursion."""
     ceiling = np.full(task.temperatures.size, best_paths(task)[0])
     return np.concatenate([ceiling, return_after(task)])

@@ -204,7 +204,7 @@ support = LP.part(
     Equal(played, optimal_action),
     resolution=0.5,
     reason="a support is exact, or undecided where a mass is within its rounding",
-    exact=(exact.played, exact.one_optimal),
+    exact=(exact.played, exact.optimal_action),
 )
 
 

@@ -53,10 +53,10 @@ def seeking_flow(bins: TwoBins) -> Array:
 
 
 def seeking_closed_form(bins: TwoBins) -> Array:
-    """``-p (log p/q - kl(p, q))``, and ``p log q_i/q_j``."""
+    """``-p (log p/q - kl(p, q))``, and ``p log q_i/q_j`` with the mean mass of the bins."""
     p, q, i, j = read(bins)
     velocity = p * (mdplab.exact.kl(p, q) - mdplab.exact.log(p) + mdplab.exact.log(q))
-    return np.append(velocity, p[i] * mdplab.exact.log(q[i] / q[j]))
+    return np.append(velocity, (p[i] + p[j]) / 2 * mdplab.exact.log(q[i] / q[j]))
 
 
 def covering_rate(bins: TwoBins) -> Any:
@@ -85,4 +85,4 @@ def faster_by_derivatives(bins: TwoBins) -> Any:
 def faster_by_threshold(bins: TwoBins) -> Any:
     """Sign of ``p - LM(q_i, q_j)``."""
     p, q, i, j = read(bins)
-    return sign(p[i] - (q[i] - q[j]) / mdplab.exact.log(q[i] / q[j]))
+    return sign((p[i] + p[j]) / 2 - (q[i] - q[j]) / mdplab.exact.log(q[i] / q[j]))

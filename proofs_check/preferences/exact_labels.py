@@ -103,7 +103,8 @@ def tilted(bandit: NoisyBandit, reward: Any) -> Array:
 def robust_policy(bandit: NoisyBandit) -> Array:
     """The stationary point of the robust loss on noisy labels: rewards relative to the last, enclosed; the loss is convex."""
     reward, flip = mdplab.exact.rational(bandit.reward), mdplab.exact.rational(bandit.flip)
-    clean = sigmoid(reward[:, np.newaxis] - reward)
+    given = bandit.preference
+    clean = sigmoid(reward[:, np.newaxis] - reward) if given is None else mdplab.exact.rational(given)
     noisy = (1 - flip) * clean + flip * clean.T
     target = noisy * (1 - flip) / (1 - 2 * flip) - (1 - noisy) * flip / (1 - 2 * flip)
 

@@ -12,7 +12,15 @@ from mdplab.claims.check import draw_instance, inside
 from mdplab.claims.instance_data import fresh
 from mdplab.instances import Rejected
 
-FAMILIES = ("finite_models", "policy_optimization", "soft_residual", "tilting")
+FAMILIES = (
+    "distributional",
+    "dual_rl",
+    "finite_models",
+    "policy_optimization",
+    "preferences",
+    "soft_residual",
+    "tilting",
+)
 """Families in which every part has exact routes or a reason of its own."""
 
 PARTS = [

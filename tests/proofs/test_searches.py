@@ -16,7 +16,15 @@ from mdplab.falsifier import of_part
 from mdplab.instances.stored import decode
 from proofs_check.ablation import CARRIES
 
-FAMILIES = ("finite_models", "policy_optimization", "soft_residual", "tilting")
+FAMILIES = (
+    "distributional",
+    "dual_rl",
+    "finite_models",
+    "policy_optimization",
+    "preferences",
+    "soft_residual",
+    "tilting",
+)
 """Families whose claims must all be searched; of the others, what is kept is tested."""
 
 SIZE = 100_000
