@@ -15,7 +15,16 @@ from mdplab.instances.chains import dirichlet_chain
 from mdplab.models import MarkovChain
 from mdplab.operators import log_value_recursion, tilted_chain
 
-__all__ = ["ChainTask", "chain_task", "paid_on_the_way", "start_kept", "three_state_task"]
+__all__ = [
+    "ChainTask",
+    "chain_task",
+    "forgetful_task",
+    "last_kernel_kept",
+    "paid_on_the_way",
+    "start_kept",
+    "three_state_task",
+    "uncontrolled_task",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +45,8 @@ class ChainTask:
         Reward of the states at the times before the last; None stands for zeros.
     fixed_start : bool
         Whether the controls must keep the start law ``nu``.
+    fixed_end : bool
+        Whether they must keep the last kernel.
     """
 
     chain: MarkovChain
@@ -44,6 +55,7 @@ class ChainTask:
     controlled: MarkovChain
     running_reward: FloatArray | None = None
     fixed_start: bool = False
+    fixed_end: bool = False
 
     @property
     def reward(self) -> FloatArray:
@@ -113,13 +125,18 @@ class ChainTask:
         return 2 * (self.chain.steps + 1) * self.step_error
 
 
-def chain_task(draw: Draw) -> ChainTask:
+def uncontrolled_task(draw: Draw) -> ChainTask:
     """K in 2..4, T in 1..4, full-support rows, p(y|x) uniform on (.001, 1), strength .3, 1, 2 or 8."""
     chain = dirichlet_chain(draw)
-    n, steps = chain.n_states, chain.steps
-    likelihood = draw.uniform(0.001, 1.0, n)
-    strength = draw.choice((0.3, 1.0, 2.0, 8.0))
-    return ChainTask(chain, likelihood, strength, dirichlet_chain(draw, states=(n, n), steps=(steps, steps)))
+    likelihood = draw.uniform(0.001, 1.0, chain.n_states)
+    return ChainTask(chain, likelihood, draw.choice((0.3, 1.0, 2.0, 8.0)), chain)
+
+
+def chain_task(draw: Draw) -> ChainTask:
+    """An uncontrolled task, and another chain of its shape from the same law."""
+    task = uncontrolled_task(draw)
+    n, steps = task.chain.n_states, task.chain.steps
+    return replace(task, controlled=dirichlet_chain(draw, states=(n, n), steps=(steps, steps)))
 
 
 def paid_on_the_way(draw: Draw) -> ChainTask:
@@ -131,6 +148,19 @@ def paid_on_the_way(draw: Draw) -> ChainTask:
 def start_kept(draw: Draw) -> ChainTask:
     """A task whose controls must keep the start law."""
     return replace(chain_task(draw), fixed_start=True)
+
+
+def last_kernel_kept(draw: Draw) -> ChainTask:
+    """A task whose controls must keep the last kernel."""
+    return replace(chain_task(draw), fixed_end=True)
+
+
+def forgetful_task(draw: Draw) -> ChainTask:
+    """A task whose first kernel has equal rows: nothing that follows depends on the start."""
+    task = chain_task(draw)
+    kernels = task.chain.kernels.copy()
+    kernels[0] = kernels[0, 0]
+    return replace(task, chain=MarkovChain(task.chain.initial, kernels))
 
 
 def three_state_task(strength: float = 2.0) -> ChainTask:

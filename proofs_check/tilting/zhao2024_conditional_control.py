@@ -17,10 +17,16 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.enumeration import enumerate_paths, path_log_probability
-from mdplab.models import MarkovChain
 from mdplab.operators import chain_kl, log_partition, marginals
 from proofs_check.tilting import exact_chain as exact
 from proofs_check.tilting import instances
+from proofs_check.tilting.chain_routes import (
+    LOG_SPACE,
+    controls_by_enumeration,
+    objective,
+    partition_error,
+    within,
+)
 from proofs_check.tilting.instances import ChainTask, chain_task, three_state_task
 
 Values = Callable[[ChainTask], FloatArray]
@@ -33,20 +39,6 @@ def exact_values(task: ChainTask) -> FloatArray:
     return task.values
 
 
-def objective(task: ChainTask, chain: MarkovChain) -> tuple[float, float]:
-    """``J = q_T r - KL(Q || P)`` by a forward sweep and the chain rule, and the error of these sums."""
-    laws = marginals(chain)
-    gain, cost = float(laws[-1] @ task.reward), chain_kl(chain, task.chain)
-    size = (
-        float(laws[-1] @ np.abs(task.reward)) + cost + 2 * (task.chain.steps + 1)
-    )  # p |log p/q| <= p log p/q + 2q
-    if task.running_reward is not None:
-        gain += float((laws[:-1] * task.running_reward).sum())
-        size += float(np.abs(task.running_reward).sum())
-    operations = (task.chain.steps + 1) * (2 * task.chain.n_states + 16)
-    return gain - cost, task.step_error + float(rounding(size, operations))
-
-
 def controls_by_recursion(task: ChainTask, values: Values = exact_values) -> Side:
     """Backward recursion: start, kernels and objective of the controller"""
     chain = task.controller(values(task))
@@ -57,23 +49,6 @@ def controls_by_recursion(task: ChainTask, values: Values = exact_values) -> Sid
     # a row moves with the values of its successors, at most T steps of error each; the objective with the path law
     error = 2 * (task.chain.steps + 1) * task.step_error * flat
     return Side(np.append(flat, worth), np.append(error, summing + task.path_error * weight))
-
-
-def controls_by_enumeration(task: ChainTask) -> Side:
-    """Enumeration: conditional laws of successive states under the tilted path law, and log Z"""
-    n, states = task.chain.n_states, task.paths.states
-    pairs = np.zeros((task.chain.steps, n, n))
-    for t in range(task.chain.steps):
-        np.add.at(pairs[t], (states[:, t], states[:, t + 1]), task.path_tilt)
-    start = pairs[0].sum(axis=1)
-    flat = np.concatenate((start, (pairs / pairs.sum(axis=2, keepdims=True)).ravel()))
-    relative = 2 * (task.path_error + float(rounding(1.0, len(states))))
-    return Side(np.append(flat, task.path_log_partition), np.append(relative * flat, partition_error(task)))
-
-
-def partition_error(task: ChainTask) -> float:
-    """Error of log Z: relative error of the weights of the paths and of their sum."""
-    return task.path_error + float(rounding(1.0 + abs(task.path_log_partition), len(task.path_tilt) + 4))
 
 
 def path_law_by_recursion(task: ChainTask, values: Values = exact_values) -> Side:
@@ -195,13 +170,6 @@ TILT = Claim(
     instances=200,
 )
 
-
-def within(right: Callable[[ChainTask], Side]) -> Callable[[ChainTask], FloatArray]:
-    """The tolerance of identities, 1e-9 relative plus 1e-11 absolute."""
-    return lambda task: 1e-11 + 1e-9 * np.abs(np.asarray(right(task).value))
-
-
-LOG_SPACE = "rounding of at most five steps in log space; below 1e-9 relative plus 1e-11 absolute"
 
 controls_part = TILT.part(
     "(a)",
