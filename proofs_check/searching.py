@@ -25,7 +25,9 @@ def add_searches(command: Callable[..., argparse.ArgumentParser]) -> None:
         Makes the parser of a command from its name, its action and its description.
     """
     hunt = command(
-        "falsify", _falsify, "Search the parts of records for counterexamples; exit 1 if a claim is refuted."
+        "falsify",
+        _falsify,
+        "Search the parts of records for counterexamples; exit 1 if a claim is refuted or a search says nothing.",
     )
     hunt.add_argument("ids", nargs="*", metavar="ID", help="records to search (default: all)")
     hunt.add_argument("--family", action="append", default=[], help="all records of a family (repeatable)")
@@ -102,9 +104,8 @@ def _falsify(options: argparse.Namespace) -> int:
     if options.keep:
         for path in keep(results):
             print(f"kept in {path}")
-    surprises = [
-        r for r in results if (r["verdict"] == "refuted") != (registry.find(r["id"]).expect == "refuted")
-    ]
+    wanted = {"holds": "not refuted", "refuted": "refuted"}
+    surprises = [r for r in results if r["verdict"] != wanted[registry.find(r["id"]).expect]]
     for result in surprises:
         print(f"NOT AS EXPECTED  {result['id']} {result['part']}: {result['verdict']}")
     return FAILED if surprises else OK

@@ -12,6 +12,7 @@ import pytest
 from mdplab.claims import HARMLESS, Claim, registry, searches
 from proofs_check import falsification
 from proofs_check.__main__ import main
+from proofs_check.finite_models import beirami2024_best_of_n
 
 CHEAP = "dist-control-not-contraction"
 
@@ -205,6 +206,19 @@ def test_falsify_refutes_a_false_reading(tmp_path: Path, kept: Path) -> None:
     assert result["verdict"] == "refuted"
     assert result["instance"]["type"] == "dataclass"
     assert not kept.exists()  # what is known of a reading is in the claim
+
+
+def test_a_search_in_which_every_instance_fails_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ArithmeticError("broken")
+
+    monkeypatch.setattr(beirami2024_best_of_n, "divergence", fail)
+    assert main(["falsify", "best-of-n-kl", "--evaluations", "5"]) == 1
+    printed = capsys.readouterr().out
+    assert "NOT AS EXPECTED  best-of-n-kl (b): undecided" in printed
+    assert "ArithmeticError: broken" in printed
 
 
 def test_ablate_answers_for_every_assumption(tmp_path: Path, kept: Path) -> None:
