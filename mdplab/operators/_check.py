@@ -94,7 +94,11 @@ def non_negative(name: str, value: Any, *, positive: bool = False) -> None:
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         wrong = True
     else:
-        wrong = not math.isfinite(value) or value < 0 or (positive and value == 0)
+        try:
+            size = float(value)
+        except OverflowError:  # an integer beyond the doubles
+            size = math.inf
+        wrong = not (math.isfinite(size) and size >= 0) or (positive and size == 0)
     if wrong:
         kind = "positive and finite" if positive else "a non-negative finite number"
         raise ValueError(f"{name} must be {kind}; got {value!r}")
@@ -118,7 +122,7 @@ def number(name: str, value: Any, low: float, high: float) -> None:
     """A finite number of the closed interval from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value!r}")
-    if not (math.isfinite(value) and low <= float(value) <= high):
+    if not low <= value <= high:
         raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value}")
 
 

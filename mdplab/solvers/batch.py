@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from mdplab._kernels import small
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.models.tabular import MDP
+from mdplab.operators import _check
 from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.certificate import THEOREM
 from mdplab.solvers.control import ControlSolution
@@ -128,8 +129,7 @@ def solve_batch(
         the message names model and pair.
     """
     check_controls(tol, 1)
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.non_negative("temperature", temperature)
     kernels = np.ascontiguousarray(transition, dtype=float)
     if kernels.ndim != 4 or kernels.shape[1] != kernels.shape[3] or 0 in kernels.shape:
         raise ValueError(f"transition has shape {kernels.shape}, expected (B, S, A, S)")

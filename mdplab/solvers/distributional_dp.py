@@ -38,6 +38,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.interrupts import asked, interruptible
 from mdplab.laws.finite_law import FiniteLaw
+from mdplab.operators import _check
 from mdplab.operators.distributional import backup_laws
 from mdplab.solution import Certificate, ConvergenceWarning, Layout, Solution, Status
 from mdplab.wasserstein import wasserstein_with_error
@@ -174,10 +175,11 @@ def distributional_evaluation(
         raise ValueError(
             f"order: expected 1 or 2, got {order!r}; order inf has no bound that survives rounded masses"
         )
-    if steps is not None and steps < 0:
-        raise ValueError(f"steps: expected an integer >= 0, got {steps}")
-    if not tol > 0.0:
-        raise ValueError(f"tol: expected a number > 0, got {tol!r}")
+    if steps is not None:
+        _check.count("steps", steps, 0)
+    _check.count("max_atoms", max_atoms)
+    _check.non_negative("tol", tol, positive=True)
+    _check.non_negative("merge", merge)
     # Absorbing states keep delta_0 but not another start, so only the default start ends early.
     depth = longest_path(kernel, reward) if initial_laws is None else None
     if steps is None and depth is None and discount >= 1.0:

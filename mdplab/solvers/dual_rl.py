@@ -52,6 +52,7 @@ from mdplab.convex.smooth import minimise_smooth
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.interrupts import interruptible
 from mdplab.models import MDP
+from mdplab.operators import _check
 from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import warn_max_steps
 
@@ -183,8 +184,7 @@ def dual_v(
     H. Sikchi, Q. Zheng, A. Zhang, S. Niekum (2023), Dual RL, arXiv 2302.08560.
     """
     row = f_divergence(divergence)
-    if not (np.isfinite(strength) and strength > 0.0):
-        raise ValueError(f"strength: {strength!r}; expected a finite number > 0")
+    _check.non_negative("strength", strength, positive=True)
     if conjugate not in ("corrected", "plain"):
         raise ValueError(f"conjugate: {conjugate!r}; expected 'corrected' or 'plain'")
     check_limits(tol=tol, max_steps=max_steps)

@@ -43,6 +43,7 @@ from mdplab.convex.program import check_limits
 from mdplab.divergences import kl_from_logs
 from mdplab.interrupts import asked, interruptible
 from mdplab.models import MatrixGame, PreferenceMatrix
+from mdplab.operators import _check
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Layout, Solution, Status
@@ -394,6 +395,5 @@ def checked_temperature(temperature: float) -> float:
     ValueError
         If it is out of range.
     """
-    if not (np.isfinite(temperature) and temperature > 0.0):
-        raise ValueError(f"temperature: {temperature!r}; expected a finite number > 0")
+    _check.non_negative("temperature", temperature, positive=True)
     return float(temperature)

@@ -28,6 +28,7 @@ from mdplab._kernels import backups, modified
 from mdplab._typing import FloatArray
 from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
+from mdplab.operators import _check
 from mdplab.solution import Status
 from mdplab.solvers.certificate import Enclosure, enclose, lookahead_rounding
 from mdplab.solvers.control import ControlSolution, hard_solution
@@ -132,8 +133,7 @@ def run_modified(
     ControlSolution
     """
     check_controls(tol, max_steps)
-    if inner < 0:
-        raise ValueError(f"inner must be at least 0; got {inner}")
+    _check.count("inner", inner, 0)
     first = first_value(start, mdp.n_states)
     arrays = discounted_arrays(mdp, sharp=False)
     backup, history, interrupted = _accelerated(arrays, first, tol, max_steps, inner, callback)

@@ -218,10 +218,8 @@ def policy_gradient_ascent(
     .. [1] J. Mei et al., "On the global convergence rates of softmax policy gradient methods", ICML 2020.
     .. [2] J. Mei et al., "Leveraging non-uniformity in first-order non-convex optimization", ICML 2021 (normalised).
     """
-    if steps < 0:
-        raise ValueError(f"steps must be non-negative; got {steps}")
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be non-negative and finite; got {temperature}")
+    _check.count("steps", steps, 0)
+    _check.non_negative("temperature", temperature)
     if reference_action is not None and not 0 <= reference_action < mdp.n_actions:
         raise ValueError(
             f"reference_action must be an action from 0 to {mdp.n_actions - 1}; got {reference_action}"

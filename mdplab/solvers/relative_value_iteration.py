@@ -26,6 +26,7 @@ from scipy import sparse
 
 from mdplab.interrupts import asked, interruptible
 from mdplab.models.tabular import MDP
+from mdplab.operators import _check
 from mdplab.operators.components import end_components, recurrent_classes
 from mdplab.solution import Certificate, Status
 from mdplab.solvers.average_reward import gain_doubt
@@ -79,7 +80,8 @@ def relative_value_iteration(
     .. [1] M. L. Puterman, *Markov Decision Processes*, 1994, section 8.5.5.
     """
     check_controls(tol, max_steps)
-    if not 0.0 <= aperiodicity < 1.0:
+    _check.non_negative("aperiodicity", aperiodicity)
+    if not aperiodicity < 1.0:
         raise ValueError(f"aperiodicity must lie in [0, 1); got {aperiodicity}")
     pairs = pair_model(mdp)
     n = pairs.n_places

@@ -86,6 +86,8 @@ def residual_q_learning(
     """
     check_controls(tol, max_steps, temperature)
     _check.non_negative("prior_weight", prior_weight)
+    if residual_reward is None:
+        raise ValueError("residual_reward is None, expected numbers of shape (S, A)")
     arrays = discounted_arrays(mdp, residual_reward, "residual_reward")
     bonus = log_bonus(arrays, log_prior, prior_weight, "log_prior")
     q = np.zeros(arrays.reward.shape)

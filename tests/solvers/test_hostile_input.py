@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from scipy import sparse
 
 from mdplab import solvers
-from mdplab.models import MDP, FiniteHorizonMDP, LinearMDP, TotalRewardMDP
+from mdplab.models import MDP, FiniteHorizonMDP, LinearMDP, RewardProcess, TotalRewardMDP
 from mdplab.solution import Status
 from tests import naive, refined
 from tests.rational_chains import best_gains, best_totals
@@ -100,6 +101,44 @@ def test_the_least_temperature_is_hard_control(name: str) -> None:
             np.abs(found.value - hard.value).max() <= found.certificate.bound + hard.certificate.bound + 1e-10
         )
         assert found.status is Status.CONVERGED
+
+
+GAME = np.array([[0.5, 0.9], [0.1, 0.5]])
+PROCESS = RewardProcess(KERNEL[:, 0], REWARD, 0.5)
+NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "tol": lambda x: solvers.solve(PLAIN, x),
+    "tol ": lambda x: solvers.distributional_evaluation(PROCESS, 2, tol=x),
+    "max_steps": lambda x: solvers.value_iteration(PLAIN, max_steps=x),
+    "inner": lambda x: solvers.modified_policy_iteration(PLAIN, inner=x),
+    "aperiodicity": lambda x: solvers.relative_value_iteration(PLAIN, aperiodicity=x),
+    "strength": lambda x: solvers.dual_v(PLAIN, np.full((2, 2), 0.25), divergence="kl", strength=x),
+    "temperature": lambda x: solvers.regularised_nash(GAME, [0.5, 0.5], temperature=x),
+    "temperature ": lambda x: solvers.policy_gradient_ascent(PLAIN, steps=1, temperature=x),
+    "temperature  ": lambda x: solvers.solve_batch(KERNEL[None], REWARD[None], 0.9, temperature=x),
+    "steps": lambda x: solvers.nash_md(GAME, [0.5, 0.5], temperature=1.0, steps=x),
+    "steps ": lambda x: solvers.policy_gradient_ascent(PLAIN, steps=x),
+    "steps  ": lambda x: solvers.mirror_descent(PLAIN, step=1.0, steps=x),
+    "steps   ": lambda x: solvers.distributional_evaluation(PROCESS, -1 if x is None else x, tol=0.1),
+    "merge": lambda x: solvers.distributional_evaluation(PROCESS, 2, merge=x),
+    "max_atoms": lambda x: solvers.distributional_evaluation(PROCESS, 2, max_atoms=x),
+    "prior_weight": lambda x: solvers.residual_q_learning(
+        PLAIN, REWARD, LOGS, prior_weight=x, temperature=1.0
+    ),
+}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1, "x", None, [1, 2]])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_out_of_their_range_are_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{name.strip()} (must|is)"):
+        NUMBERS[name](value)
+
+
+def test_a_missing_residual_reward_is_not_the_models_own() -> None:
+    with pytest.raises(ValueError, match="residual_reward is None"):
+        solvers.residual_q_learning(PLAIN, None, LOGS, prior_weight=1.0, temperature=1.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="tol must be a non-negative finite number"):
+        solvers.solve(PLAIN, 10**400)
 
 
 FORMS: dict[str, Any] = {
