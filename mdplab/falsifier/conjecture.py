@@ -19,8 +19,8 @@ import numpy as np
 
 from mdplab._typing import Array, FloatArray
 from mdplab.claims.certify import ExactSide, prove
-from mdplab.claims.check import inside
 from mdplab.claims.claim import Claim
+from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Side, Undecided

@@ -207,8 +207,8 @@ class Search:
         self.tried += count
         self.progress(self)
 
-    def _fail(self, problem: Exception) -> Candidate | None:
-        self.failed += 1
+    def _fail(self, problem: Exception, count: int = 1) -> Candidate | None:
+        self.failed += count
         self.failure = self.failure or f"{type(problem).__name__}: {problem}"
         return None
 
@@ -261,6 +261,9 @@ class Search:
                 left, right = sides(raw(draw))
         except Rejected:
             self.skipped += draw.size
+            return None
+        except Exception as problem:
+            self._fail(problem, draw.size)
             return None
         scores = self.conjecture.scores(np.asarray(left, float), np.asarray(right, float))
         scores = scores.reshape(draw.size, -1).max(axis=1)

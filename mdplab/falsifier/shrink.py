@@ -155,7 +155,7 @@ def _simpler_values(entry: TapeEntry) -> Iterator[Array]:
         for denominator in _DENOMINATORS:
             yield _rounded_laws(rows, denominator).reshape(value.shape)
         for i, row in enumerate(rows):
-            for law in _simpler_laws(row):
+            for law in _simpler_laws(row, entry.parameters["positive"]):
                 changed = rows.copy()
                 changed[i] = law
                 yield changed.reshape(value.shape)
@@ -171,10 +171,15 @@ def _simpler_values(entry: TapeEntry) -> Iterator[Array]:
             yield changed
 
 
-def _simpler_laws(row: FloatArray) -> Iterator[FloatArray]:
-    yield from np.eye(row.size)
+def _simpler_laws(row: FloatArray, positive: bool) -> Iterator[FloatArray]:
+    n = row.size
+    yield from np.eye(n)
     kept = row > 0
     yield kept / kept.sum()
+    if positive:  # what a vertex stands for where faces are left out
+        for denominator in _DENOMINATORS:
+            if denominator > n:
+                yield from (1 + (denominator - n) * np.eye(n)) / denominator
     for denominator in _DENOMINATORS:
         yield _rounded_laws(row[np.newaxis], denominator)[0]
 

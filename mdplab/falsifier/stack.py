@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import Array, FloatArray, IntArray
-from mdplab.falsifier.tapes import Tape
+from mdplab._typing import Array
+from mdplab.falsifier.tapes import Tape, moved_laws, moved_numbers
 from mdplab.instances import Draw, LatticeDraw, SeededDraw
 from mdplab.instances.draw import TapeEntry
 from mdplab.instances.replay import on_simplex
@@ -103,10 +103,10 @@ class CopiesDraw(StackDraw):
         new = asked[np.arange(chosen.size), place]
         match kind:
             case "weights":
-                moved = _moved_laws(parts[chosen, place], new, rng)
+                moved = moved_laws(parts[chosen, place], new, rng)
                 new = on_simplex(moved, positive=parameters["positive"])
             case "uniform" | "normal" | "log_uniform":
-                moved = _moved_numbers(kind, parts[chosen, :, 0], place, new[:, 0], parameters, rng)
+                moved = moved_numbers(kind, parts[chosen, :, 0], place, new[:, 0], parameters, rng)
                 new = moved[:, np.newaxis]
         parts[chosen, place] = new
         return parts.reshape(value.shape)
@@ -115,43 +115,3 @@ class CopiesDraw(StackDraw):
 def _weight(entry: TapeEntry) -> float:
     shared = entry.value.ndim == 0 and entry.kind in ("integers", "boolean", "choice")
     return 0.0 if shared or not entry.value.size else 1.0 + np.sqrt(entry.value.size)
-
-
-def _moved_laws(laws: FloatArray, new: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Each row a law of the grid, a shift of mass between two outcomes (all of it, or a part of any order), or noise."""
-    count, n = laws.shape
-    index, kind = np.arange(count), np.asarray(rng.random(count))
-    i, j = rng.integers(n, size=(2, count))
-    part = np.where(rng.random(count) < 0.3, 1.0, 10.0 ** -rng.uniform(0, 5, count))
-    shifted = laws.copy()
-    moved = shifted[index, i] * part
-    shifted[index, i] -= moved
-    shifted[index, j] += moved
-    noisy = laws * np.exp(10.0 ** -rng.uniform(0, 4, (count, 1)) * rng.standard_normal((count, n)))
-    noisy /= noisy.sum(axis=1, keepdims=True)
-    return np.where((kind < 0.2)[:, np.newaxis], new, np.where((kind < 0.8)[:, np.newaxis], shifted, noisy))
-
-
-def _moved_numbers(
-    kind: str,
-    numbers: FloatArray,
-    place: IntArray,
-    new: FloatArray,
-    parameters: dict[str, Any],
-    rng: np.random.Generator,
-) -> FloatArray:
-    """For each a number of the grid, another one of the same answer, or a step of any order of magnitude."""
-    count = len(numbers)
-    index, choice = np.arange(count), rng.random(count)
-    old = numbers[index, place]
-    other = numbers[index, rng.integers(numbers.shape[1], size=count)]
-    step = 10.0 ** -rng.uniform(0, 5, count) * rng.standard_normal(count)
-    match kind:
-        case "log_uniform":
-            stepped = old * np.exp(step * np.log(parameters["high"] / parameters["low"]))
-        case "uniform":
-            stepped = old + step * (parameters["high"] - parameters["low"])
-        case _:
-            stepped = old + step * parameters["scale"]
-    result = np.where(choice < 0.35, new, np.where(choice < 0.5, other, stepped))
-    return result if kind == "normal" else np.clip(result, parameters["low"], parameters["high"])

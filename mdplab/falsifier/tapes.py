@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from mdplab._typing import Array, FloatArray
+from mdplab._typing import Array, FloatArray, IntArray
 from mdplab.instances.draw import LatticeDraw, TapeEntry
 
 __all__ = ["Reals", "Tape", "mutated", "real_vector", "signature", "with_reals"]
@@ -66,67 +67,68 @@ def mutated(tape: Tape, rng: np.random.Generator) -> Tape:
 
 def _changed(entry: TapeEntry, rng: np.random.Generator) -> Array:
     """A new answer to one question: one number or row of it is changed, or everything asked again."""
+    again = LatticeDraw(rng)._answer(entry.kind, entry.value.shape, entry.parameters)
     if rng.random() < 0.08:
-        return _asked_again(entry, entry.value.shape, rng)
+        return again
     value = np.array(entry.value)
-    rows = (
-        value.reshape(-1, value.shape[-1]) if entry.kind in ("weights", "distinct") else value.reshape(-1, 1)
-    )
-    row = rows[rng.integers(len(rows))]
+    length = value.shape[-1] if entry.kind in ("weights", "distinct") else 1
+    rows, asked = value.reshape(-1, length), again.reshape(-1, length)
+    place = rng.integers(len(rows), size=1)
+    row, new = rows[place], asked[place]
     match entry.kind:
         case "weights":
-            row[:] = _moved_law(row, rng)
+            new = moved_laws(row, new, rng)
         case "distinct":
-            row[rng.integers(row.size)] += rng.choice([-1, 1])
+            new = row
+            new[0, rng.integers(length)] += rng.choice([-1, 1])
         case "boolean":
-            row[0] = not row[0]
+            new = ~row
         case "integers" | "choice":
-            row[0] = row[0] + rng.choice([-1, 1]) if rng.random() < 0.7 else _asked_again(entry, (), rng)
+            new = row + rng.choice([-1, 1]) if rng.random() < 0.7 else new
         case _:
-            row[0] = _moved_number(entry, value, float(row[0]), rng)
+            new = moved_numbers(entry.kind, rows.T, place, new[:, 0], entry.parameters, rng)
+    rows[place] = new
     return value
 
 
-def _asked_again(entry: TapeEntry, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    return LatticeDraw(int(rng.integers(2**62)))._answer(entry.kind, shape, entry.parameters)
+def moved_laws(laws: FloatArray, new: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Each row a law of the grid, a shift of mass between two outcomes (all of it, or a part of any order), or noise."""
+    count, n = laws.shape
+    index, kind = np.arange(count), np.asarray(rng.random(count))
+    i, j = rng.integers(n, size=(2, count))
+    part = np.where(rng.random(count) < 0.3, 1.0, 10.0 ** -rng.uniform(0, 5, count))
+    shifted = laws.copy()
+    moved = shifted[index, i] * part
+    shifted[index, i] -= moved
+    shifted[index, j] += moved
+    noisy = laws * np.exp(10.0 ** -rng.uniform(0, 4, (count, 1)) * rng.standard_normal((count, n)))
+    noisy /= noisy.sum(axis=1, keepdims=True)
+    return np.where((kind < 0.2)[:, np.newaxis], new, np.where((kind < 0.8)[:, np.newaxis], shifted, noisy))
 
 
-def _moved_law(row: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A vertex, a shift of mass between two outcomes (all of it, or a part of any order), two exchanged, or noise."""
-    result, n = row.copy(), row.size
-    kind = rng.random()
-    if n == 1:
-        return result
-    i, j = rng.choice(n, 2, replace=False)
-    if kind < 0.2:
-        result[:] = 0.0
-        result[i] = 1.0
-    elif kind < 0.75:
-        part = 1.0 if rng.random() < 0.3 else 10.0 ** -rng.uniform(0, 5)
-        moved = result[i] * part
-        result[i] -= moved
-        result[j] += moved
-    elif kind < 0.85:
-        result[[i, j]] = result[[j, i]]
-    else:
-        result *= np.exp(10.0 ** -rng.uniform(0, 4) * rng.standard_normal(n))
-    return result
-
-
-def _moved_number(entry: TapeEntry, value: Array, number: float, rng: np.random.Generator) -> float:
-    """A grid point, another number of the same answer, or a step of any order of magnitude."""
-    kind = rng.random()
-    if kind < 0.35:
-        return float(_asked_again(entry, (), rng))
-    if kind < 0.5:
-        return float(value.flat[rng.integers(value.size)])
-    step = 10.0 ** -rng.uniform(0, 5) * rng.standard_normal()
-    match entry.kind:
+def moved_numbers(
+    kind: str,
+    numbers: FloatArray,
+    place: IntArray,
+    new: FloatArray,
+    parameters: dict[str, Any],
+    rng: np.random.Generator,
+) -> FloatArray:
+    """For each a number of the grid, another one of the same answer, or a step of any order of magnitude."""
+    count = len(numbers)
+    index, choice = np.arange(count), rng.random(count)
+    old = numbers[index, place]
+    other = numbers[index, rng.integers(numbers.shape[1], size=count)]
+    step = 10.0 ** -rng.uniform(0, 5, count) * rng.standard_normal(count)
+    match kind:
         case "log_uniform":
-            return float(number * np.exp(step * np.log(entry.parameters["high"] / entry.parameters["low"])))
+            stepped = old * np.exp(step * np.log(parameters["high"] / parameters["low"]))
         case "uniform":
-            return float(number + step * (entry.parameters["high"] - entry.parameters["low"]))
-    return float(number + step * entry.parameters["scale"])
+            stepped = old + step * (parameters["high"] - parameters["low"])
+        case _:
+            stepped = old + step * parameters["scale"]
+    result = np.where(choice < 0.35, new, np.where(choice < 0.5, other, stepped))
+    return result if kind == "normal" else np.clip(result, parameters["low"], parameters["high"])
 
 
 @dataclass(frozen=True)

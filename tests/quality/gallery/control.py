@@ -266,6 +266,7 @@ ENTRIES = (
         policy_iteration_changes_at_most_as_often_as_there_are_states,
         estimated,
         "One state can need several changes: what is best there changes with the others.",
+        evaluations=2000,
     ),
     Entry(
         value_iteration_improves_its_greedy_policy_every_step,

@@ -158,6 +158,7 @@ ENTRIES = (
         entropy_rises_with_the_temperature,
         temperatures,
         "True in a bandit, and for the discounted entropy of all steps. An action may lead where there is more to choose.",
+        evaluations=3000,
     ),
     Entry(
         entropy_rises_with_the_discount,
