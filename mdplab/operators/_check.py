@@ -94,14 +94,19 @@ def non_negative(name: str, value: Any, *, positive: bool = False) -> None:
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         wrong = True
     else:
-        try:
-            size = float(value)
-        except OverflowError:  # an integer beyond the doubles
-            size = math.inf
+        size = _double(value)
         wrong = not (math.isfinite(size) and size >= 0) or (positive and size == 0)
     if wrong:
         kind = "positive and finite" if positive else "a non-negative finite number"
         raise ValueError(f"{name} must be {kind}; got {value!r}")
+
+
+def _double(value: Any) -> float:
+    """A real number as a double, an integer beyond the doubles as an infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def count(name: str, value: Any, low: int = 1) -> None:
@@ -122,7 +127,7 @@ def number(name: str, value: Any, low: float, high: float) -> None:
     """A finite number of the closed interval from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value!r}")
-    if not low <= value <= high:
+    if not low <= _double(value) <= high:
         raise ValueError(f"{name} must be a finite number in [{low}, {high}]; got {value}")
 
 
