@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mdplab.claims import registry
-from mdplab.claims.check import run_control
 from mdplab.claims.claim import DEFINITIONAL, HARMLESS, Assumption, Claim
+from mdplab.claims.controls import run_control
 from mdplab.claims.searches import searches
 from mdplab.falsifier import falsify, of_part
 from mdplab.instances.stored import encode

@@ -18,19 +18,20 @@ import numpy as np
 
 from mdplab.claims.certify import CLOSE, prove
 from mdplab.claims.claim import Claim, Record
+from mdplab.claims.controls import reproduced, run_control, run_repair
+from mdplab.claims.evaluate import evaluate, inside, problem_text
 from mdplab.claims.instance_data import fresh, instance_data
-from mdplab.claims.part import Control, Part, Reading, describe, routes
+from mdplab.claims.part import Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
-from mdplab.claims.relations import Equal, Outcome, Undecided
+from mdplab.claims.relations import Equal, Outcome
 from mdplab.claims.searches import extremal_instance, searches
 from mdplab.claims.writing import text_problems
 from mdplab.instances.draw import Rejected, SeededDraw
 
-__all__ = ["as_expected", "check", "draw_instance", "inside", "run_control"]
+__all__ = ["as_expected", "check", "draw_instance"]
 
 _ORDER = {"holds": 0, "undecided": 1, "violated": 2, "error": 3}
 _DRAWS_PER_INSTANCE = 20
-_CONTROL_FACTOR = 10.0  # a control must exceed its error bound by this factor
 
 
 def check(
@@ -122,57 +123,6 @@ def draw_instance(claim: Claim, part: Part, index: int, *, seed: int = 0, attemp
     return (part.family or claim.instance_family)(SeededDraw(sequence))
 
 
-def inside(claim: Claim, part: Part, instance: Any, *, without: str = "") -> bool:
-    """Whether the instance meets every testable assumption that the part needs.
-
-    Parameters
-    ----------
-    claim : Claim
-        The claim.
-    part : Part
-        One of its parts.
-    instance : object
-        An instance of the part's family.
-    without : str
-        Name of an assumption that is left out.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    TypeError
-        If a predicate does not answer with a boolean.
-    """
-    for assumption in claim.assumptions:
-        needed = part.assumes is None or assumption.name in part.assumes
-        if needed and assumption.predicate is not None and assumption.name != without:
-            answer = assumption.predicate(instance)
-            if not isinstance(answer, (bool, np.bool_)):
-                raise TypeError(
-                    f"the predicate of assumption {assumption.name} answered {answer!r}, expected a boolean"
-                )
-            if not answer:
-                return False
-    return True
-
-
-def _text(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-
-
-def _evaluate(part: Part, instance: Any, **options: Any) -> Outcome:
-    """Evaluate a part on a fresh copy of an instance; failures become outcomes."""
-    try:
-        with np.errstate(all="ignore"):
-            return part.evaluate(fresh(instance), **options)
-    except Undecided as reason:
-        return Outcome("undecided", message=str(reason))
-    except Exception as problem:
-        return Outcome("error", message=_text(problem))
-
-
 @dataclasses.dataclass
 class _Tally:
     """Outcomes of one part, summed up."""
@@ -257,7 +207,9 @@ def _exactly(part: Part, instance: Any, outcome: Outcome) -> tuple[Outcome, bool
     try:
         proof = prove(type(part.relation).__name__, left(instance), right(instance))
     except Exception as problem:
-        return dataclasses.replace(outcome, verdict="error", message=f"exact routes: {_text(problem)}"), False
+        return dataclasses.replace(
+            outcome, verdict="error", message=f"exact routes: {problem_text(problem)}"
+        ), False
     if proof == "violated":
         return dataclasses.replace(outcome, verdict="violated", message="violated in exact arithmetic"), False
     if proof == "holds":
@@ -270,13 +222,13 @@ def _check_part(claim: Claim, part: Part, instances: int | None, seed: int, exac
     wanted = 0 if part.quantifier == "exists" else instances or part.instances or claim.instances
     try:
         for label, instance in _instances(claim, part, wanted, seed, tally):
-            outcome, certified = _evaluate(part, instance), False
+            outcome, certified = evaluate(part, instance), False
             if exact:
                 outcome, certified = _exactly(part, instance, outcome)
             tally.certified += certified
             tally.add(outcome, label, instance)
     except Exception as problem:  # a generator or a predicate failed: no verdict can be trusted
-        tally.fail(_text(problem))
+        tally.fail(problem_text(problem))
     if tally.verdict == "holds":
         if tally.drawn < wanted or not tally.instances:
             tally.fail(f"only {tally.drawn} of {wanted} random instances were inside the assumptions")
@@ -382,77 +334,8 @@ def _known_values(claim: Claim) -> list[dict[str, Any]]:
                 rows += compare_printed(known.name, known.printed, known.computed, known.error)
         except Exception as problem:
             failed = {"name": f"known values {number}", "printed": "", "computed": None, "passed": False}
-            rows.append(failed | {"message": _text(problem)})
+            rows.append(failed | {"message": problem_text(problem)})
     return rows
-
-
-def _reproduced(printed: str, measured: Any, error: float) -> str:
-    """What a printed number was computed as, if not as printed."""
-    if not printed:
-        return ""
-    rows = compare_printed("", printed, measured, error)
-    return "; ".join(
-        row["message"] or f"{row['printed']} computed as {row['computed']}"
-        for row in rows
-        if not row["passed"]
-    )
-
-
-def _pairing(control: Control, claim: Claim) -> str:
-    """Why the control is not paired; empty if it is.
-
-    A dropped assumption is false on the instance while all others hold; where it cannot be tested, and for every other
-    kind, the unchanged part holds on the instance.
-    """
-    instance = fresh(control.instance)
-    dropped = next((a for a in claim.assumptions if a.name == control.drops), None)
-    if not inside(claim, control.part, instance, without=control.drops):
-        return "the instance is outside another assumption"
-    if dropped is not None and dropped.predicate is not None:
-        return f"assumption {dropped.name} is true on the instance" if dropped.predicate(instance) else ""
-    if control.left is None and control.right is None:
-        return f"assumption {control.drops} cannot be tested: a side must show that it is dropped"
-    undone = _evaluate(control.part, instance)
-    return "" if undone.verdict == "holds" else f"with the change undone: {undone.verdict}, {undone.message}"
-
-
-def run_control(control: Control, claim: Claim) -> dict[str, Any]:
-    """Run a control: violated beyond ten error bounds, as printed, and holding once the change is undone.
-
-    Parameters
-    ----------
-    control : Control
-        A control of the claim.
-    claim : Claim
-        The claim.
-
-    Returns
-    -------
-    dict
-        Its entry in the record.
-    """
-    changed = _evaluate(
-        control.part, control.instance, left=control.left, right=control.right, cross_checked=False
-    )
-    violated = changed.verdict == "violated" and changed.violation > _CONTROL_FACTOR * changed.error
-    reasons = [] if violated else [f"not violated: {changed.verdict}, {changed.message}".rstrip(", ")]
-    try:
-        if changed.verdict != "error":
-            reasons.append(_reproduced(control.specified, control.measure(changed), changed.error))
-        reasons.append(_pairing(control, claim))
-    except Exception as problem:
-        reasons.append(_text(problem))
-    reasons = [reason for reason in reasons if reason]
-    return {
-        "name": control.name,
-        "kind": control.kind,
-        "part": control.part.name,
-        "violated": violated,
-        "as_expected": not reasons,
-        "violation": changed.violation if math.isfinite(changed.violation) else None,
-        "specified": control.specified or None,
-        "message": "; ".join(reasons),
-    }
 
 
 def _check_reading(reading: Reading) -> dict[str, Any]:
@@ -460,7 +343,7 @@ def _check_reading(reading: Reading) -> dict[str, Any]:
     tally, reasons = _Tally(), []
     for number, counterexample in enumerate(reading.part.witnesses or ()):
         label = f"counterexample {number}"
-        outcome = _evaluate(reading.part, counterexample)
+        outcome = evaluate(reading.part, counterexample)
         tally.add(outcome, label, fresh(counterexample))
         try:
             if not inside(reading.claim, reading.part, fresh(counterexample)):
@@ -468,35 +351,12 @@ def _check_reading(reading: Reading) -> dict[str, Any]:
             if outcome.verdict != "violated":
                 reasons.append(f"{label}: {outcome.verdict} {outcome.message}".rstrip())
             elif number == 0:
-                reasons.append(_reproduced(reading.specified, reading.measure(outcome), outcome.error))
+                reasons.append(reproduced(reading.specified, reading.measure(outcome), outcome.error))
         except Exception as problem:
-            reasons.append(f"{label}: {_text(problem)}")
+            reasons.append(f"{label}: {problem_text(problem)}")
     reasons = [reason for reason in reasons if reason] + text_problems(reading)
     result = _record(
         reading, "error" if reasons else "refuted", "; ".join(reasons), [(reading.part, tally)], 0
     )
-    result["controls"] = [_run_repair(reading, number) for number in range(len(reading.repair_instances))]
+    result["controls"] = [run_repair(reading, number) for number in range(len(reading.repair_instances))]
     return result
-
-
-def _run_repair(reading: Reading, number: int) -> dict[str, Any]:
-    """Whether the corrected statement holds on a counterexample, inside its own assumptions."""
-    instance, message = reading.repair_instances[number], ""
-    outcome = _evaluate(reading.repair, instance)
-    if outcome.verdict != "holds":
-        message = f"{outcome.verdict}, {outcome.message}"
-    try:
-        if not inside(reading.claim, reading.repair, fresh(instance)):
-            message = "the counterexample is outside the assumptions of the repair"
-    except Exception as problem:
-        message = _text(problem)
-    return {
-        "name": f"repair: part {reading.repair.name} on counterexample {number}",
-        "kind": "repair",
-        "part": reading.repair.name,
-        "violated": outcome.verdict == "violated",
-        "as_expected": not message,
-        "violation": outcome.violation if math.isfinite(outcome.violation) else None,
-        "specified": None,
-        "message": message,
-    }

@@ -14,9 +14,10 @@ from unittest import mock
 import numpy as np
 
 from mdplab import solvers
-from mdplab.claims.check import draw_instance, inside
+from mdplab.claims.check import draw_instance
 from mdplab.claims.citations import cite
 from mdplab.claims.claim import Claim
+from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part, routes
 from mdplab.claims.relations import AtMost, Rate, Separates, Side, SideFunction

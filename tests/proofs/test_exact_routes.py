@@ -8,7 +8,8 @@ import pytest
 from mdplab import exact
 from mdplab.claims import Claim, Part, records
 from mdplab.claims.certify import prove
-from mdplab.claims.check import draw_instance, inside
+from mdplab.claims.check import draw_instance
+from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.instances import Rejected
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mdplab.claims import Claim, Outcome, Part, Undecided, records
-from mdplab.claims.check import inside
+from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.instances import LatticeDraw, Rejected, ReplayDraw
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, Claim, Part, records
-from mdplab.claims.check import inside
+from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.searches import extremal_instance, searches, searches_file
 from mdplab.falsifier import of_part
