@@ -38,7 +38,10 @@ def backup(process: RewardProcess, laws: Sequence[RationalLaw]) -> list[Rational
 
 
 def largest_distance(laws: Sequence[RationalLaw], others: Sequence[RationalLaw], order: float) -> Any:
-    """The largest Wasserstein distance over states: a rational, at order 2 the root of one."""
+    """The largest Wasserstein distance over states: a rational, at order 2 the root of one.
+
+    Balls do not tell a contraction by exactly the discount from equality: at order 2 such ties stay open.
+    """
     pairs = list(zip(laws, others, strict=True))
     if order == np.inf:
         return max(mdplab.exact.wasserstein_infinity(p, q) for p, q in pairs)

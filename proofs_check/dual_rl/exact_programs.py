@@ -88,7 +88,7 @@ def optimal_action(task: PlanningTask) -> Array:
     """Policy iteration: one optimal action of each state (1 or 0); of several, one that the vertex plays."""
     optimal = mdplab.exact.policy_iteration(task.mdp).optimal
     chosen = (2 * (optimal & (played(task) > 0)) + optimal).argmax(axis=1)
-    return np.eye(task.mdp.n_actions, dtype=int)[chosen]
+    return np.asarray(np.eye(task.mdp.n_actions, dtype=int)[chosen])
 
 
 # --- programs with a divergence -------------------------------------------------------------------------------------
@@ -109,15 +109,16 @@ def data_of(task: OfflineTask) -> tuple[Array, Any]:
 def entropic(task: OfflineTask) -> Pair:
     """KL: the value encloses the zero of the gradient ``start - B'd`` with ``d = q exp(delta / alpha)``."""
     flow, (data, strength) = read(task), data_of(task)
+    matrix = mdplab.exact.ball(flow.matrix)
 
     def mass(value: Array) -> Array:
-        delta = flow.reward - mdplab.exact.multiply(flow.matrix, value)
+        delta = flow.reward - mdplab.exact.multiply(matrix, value)
         return np.asarray(data * mdplab.exact.exp(delta / strength))
 
     def gradient(value: Array) -> tuple[Array, Array]:
         d = mass(value)
-        curvature = mdplab.exact.multiply(flow.matrix.T, d[:, np.newaxis] / strength * flow.matrix)
-        return flow.start - mdplab.exact.multiply(flow.matrix.T, d), curvature
+        weighted = (d / strength)[:, np.newaxis] * matrix
+        return flow.start - mdplab.exact.multiply(matrix.T, d), mdplab.exact.multiply(matrix.T, weighted)
 
     near = mdplab.solvers.dual_v(task.mdp, task.data, divergence="kl", strength=task.strength).value
     value = mdplab.exact.enclose_zero(gradient, near)

@@ -187,7 +187,7 @@ def lower_scaled(task: LogLinearTask) -> Array:
 
 
 def upper_scaled(task: LogLinearTask) -> Array:
-    """Limits times ``(1 - 2 eps)^2``, and label variance 1/4, pair by pair."""
+    """Limits times ``(1 - 2 eps)^2``, and label variance 1/4, pair by pair; at eps = 0 the sides are equal, and stay open."""
     fit = Fit(task)
     quarter = np.full(fit.noisy.shape, mdplab.exact.rational(0.25))
     return fit.by_pairs(np.concatenate([fit.noisy * (1 - fit.noisy), quarter]))
