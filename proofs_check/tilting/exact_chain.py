@@ -91,6 +91,18 @@ def path_weights(task: ChainTask) -> Array:
     return np.asarray(path_law(read(task.chain), paths) * mdplab.exact.exp(reward(task))[paths[:, -1]])
 
 
+def conditional_laws(task: ChainTask, weights: Array) -> Array:
+    """Start law, kernels and log of the total of a measure on the paths, in one row."""
+    n, paths = task.chain.n_states, states(task)
+    pairs = [
+        summed(weights, here * n + there, n * n).reshape(n, n)
+        for here, there in zip(paths.T, paths.T[1:], strict=False)
+    ]
+    kernels = [(pair / pair.sum(axis=1)[:, np.newaxis]).ravel() for pair in pairs]
+    total = weights.sum()
+    return np.concatenate((pairs[0].sum(axis=1) / total, *kernels, [mdplab.exact.log(total)]))
+
+
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
@@ -102,14 +114,7 @@ def controls_by_recursion(task: ChainTask) -> Array:
 
 def controls_by_enumeration(task: ChainTask) -> Array:
     """(a): conditional laws under the tilted path law, and log Z."""
-    n, paths, weights = task.chain.n_states, states(task), path_weights(task)
-    pairs = [
-        summed(weights, here * n + there, n * n).reshape(n, n)
-        for here, there in zip(paths.T, paths.T[1:], strict=False)
-    ]
-    kernels = [(pair / pair.sum(axis=1)[:, np.newaxis]).ravel() for pair in pairs]
-    total = weights.sum()
-    return np.concatenate((pairs[0].sum(axis=1) / total, *kernels, [mdplab.exact.log(total)]))
+    return conditional_laws(task, path_weights(task))
 
 
 def path_law_by_recursion(task: ChainTask) -> Array:

@@ -38,6 +38,7 @@ SPECIFIED = {
     "rql-prior-error": "(i) (ii) (iii)",
     "rql-shaping-equivalence": 4,
     "soft-policy-gradient": 2,
+    "tilt-conditional-independence": "(a) (b) (c) (d)",
     "tilt-soft-optimal-chain": "(a) (b) (c) (d) (e)",
     "tilt-start-and-penalty": "(a) (b) (c)",
     "tilt-value-error": "(a) (b) (c)",
