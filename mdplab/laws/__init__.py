@@ -2,7 +2,8 @@
 
 A :class:`FiniteLaw` is the exact form of a return law, of a price law or of a row of scores; everything
 distributional in the package is arithmetic on such laws (:mod:`mdplab.laws.finite_law`).  The law of the best of
-n draws, ties included, is in :mod:`mdplab.laws.order`.
+n draws, ties included, is in :mod:`mdplab.laws.order`; the binomial law in :mod:`mdplab.laws.binomial`;
+Bayes' rule in :mod:`mdplab.laws.beliefs`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import sys
 
 from mdplab.laws.atoms import merge_atoms
+from mdplab.laws.beliefs import log_posterior, mutual_information
+from mdplab.laws.binomial import log_binomial
 from mdplab.laws.finite_law import FiniteLaw, common_support
 from mdplab.laws.order import best_of_n, log_best_of_n, win_rate, worst_of_n
 
@@ -18,7 +21,10 @@ __all__ = [
     "best_of_n",
     "common_support",
     "log_best_of_n",
+    "log_binomial",
+    "log_posterior",
     "merge_atoms",
+    "mutual_information",
     "win_rate",
     "worst_of_n",
 ]

@@ -19,6 +19,7 @@ from mdplab.operators.bellman import (
 )
 from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
 from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
+from mdplab.operators.group_advantage import group_advantages
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.nucleus import nucleus, restricted_policy
 from mdplab.operators.occupancy import (
@@ -76,6 +77,7 @@ __all__ = [
     "gibbs_gap",
     "greedy_distributional_backup",
     "greedy_policy",
+    "group_advantages",
     "induced",
     "largest_invariant_set",
     "log_mixture",

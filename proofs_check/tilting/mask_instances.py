@@ -20,11 +20,14 @@ from mdplab.operators import log_tilt, nucleus, occupancy_residual, restricted_p
 from mdplab.solvers import ControlSolution, EvaluationSolution
 
 __all__ = [
+    "STEPS",
+    "TOLERANCE",
     "GradientTask",
     "MaskTask",
     "NucleusTask",
     "PenaltyTask",
     "dense_mdp",
+    "drifted_task",
     "gradient_task",
     "mask_task",
     "masked_model",
@@ -34,10 +37,17 @@ __all__ = [
     "sparse_mdp",
     "stale_task",
     "three_state_task",
+    "visits_error",
 ]
 
 PATHS = 2000
 """Most trajectories that are enumerated."""
+
+STEPS = (0.0, 1e-3, 1.0)
+"""Distances of the penalties from the threshold at which exactness is checked."""
+
+TOLERANCE = 1e-12
+"""Masses are compared with the level less this."""
 
 
 def sparse_mdp(draw: Draw) -> MDP:
@@ -60,20 +70,22 @@ def masked_model(mdp: MDP, mask: BoolArray) -> MDP:
     return MDP(mdp.transition, mdp.reward, mdp.discount, mdp.initial, available=mask)
 
 
-def occupancies(mdp: MDP, policy: FloatArray) -> tuple[FloatArray, float]:
-    """Unnormalised occupancies from every start, shape (S, S), and a bound on their errors in the 1-norm.
+def visits_error(mdp: MDP, visits: FloatArray, policy: FloatArray, start: FloatArray | None = None) -> float:
+    """Error of an unnormalised occupancy in the 1-norm: that of its flow residual, over ``1 - gamma``.
 
-    The error of an occupancy is at most the 1-norm of its flow residual over ``1 - gamma``; the residual has the rounding
-    of ``S A`` products and sums.
+    The residual has the rounding of ``S A`` products and sums.
     """
-    found, worst = [], 0.0
-    for start in np.eye(mdp.n_states):
-        d = np.asarray(state_occupancy(mdp, policy, initial=start, normalised=False))
-        residual = occupancy_residual(mdp, d[:, np.newaxis] * policy, initial=start, normalised=False)
-        found.append(d)
-        worst = max(worst, float(np.abs(residual).sum()))
+    flow = occupancy_residual(mdp, visits[:, np.newaxis] * policy, initial=start, normalised=False)
     horizon = 1 / (1 - mdp.discount)
-    return np.array(found), horizon * (worst + float(rounding(horizon, mdp.reward.size + 8)))
+    return horizon * (float(np.abs(flow).sum()) + float(rounding(horizon, mdp.reward.size + 8)))
+
+
+def occupancies(mdp: MDP, policy: FloatArray) -> tuple[FloatArray, float]:
+    """Unnormalised occupancies from every start, shape (S, S), and a bound on their errors in the 1-norm."""
+    starts = np.eye(mdp.n_states)
+    found = [np.asarray(state_occupancy(mdp, policy, initial=start, normalised=False)) for start in starts]
+    errors = [visits_error(mdp, visits, policy, start) for visits, start in zip(found, starts, strict=True)]
+    return np.array(found), max(errors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +215,9 @@ class GradientTask:
 
     @cached_property
     def score_error(self) -> float:
-        """Error of an expected score: those of the action values and of the occupancy, and rounding of the sums.
-
-        The occupancy errs by the norm of its flow residual over ``1 - gamma``; scores are at most 1.
-        """
-        horizon, size = 1 / (1 - self.mdp.discount), self.mdp.reward.size
-        pairs = self.occupancy[:, np.newaxis] * self.masked_policy
-        flow = float(np.abs(occupancy_residual(self.mdp, pairs, normalised=False)).sum())
-        flow = horizon * (flow + float(rounding(horizon, size + 8)))
+        """Error of an expected score, whose entries are at most 1: from the values, the occupancy and the sums."""
+        horizon = 1 / (1 - self.mdp.discount)
+        flow = visits_error(self.mdp, self.occupancy, self.masked_policy)
         largest = 2 * float(np.abs(self.evaluation.q).max()) + float(np.abs(self.offset).max())
         value = self.evaluation.q_error + self.evaluation.certificate.bound
         return 2 * (
@@ -255,7 +262,7 @@ class NucleusTask:
     @cached_property
     def mask(self) -> BoolArray:
         """The nucleus ``M`` of the policy."""
-        return nucleus(self.policy, self.level)
+        return nucleus(self.policy, self.level, tol=TOLERANCE)
 
     @cached_property
     def restricted(self) -> FloatArray:
@@ -272,7 +279,7 @@ class NucleusTask:
     @cached_property
     def stale_mask(self) -> BoolArray:
         """The nucleus of the old policy."""
-        return nucleus(self.old, self.level)
+        return nucleus(self.old, self.level, tol=TOLERANCE)
 
 
 def nucleus_task(draw: Draw) -> NucleusTask:
@@ -284,19 +291,14 @@ def nucleus_task(draw: Draw) -> NucleusTask:
     return NucleusTask(mdp, policy, draw.number(0.1, 1.0), old, other, draw.integer(1, most))
 
 
-def stale_task(kept: float) -> NucleusTask:
-    """One state, three actions, level .9: the old nucleus is {0, 1}, of which the new policy keeps a given mass.
+def stale_task(policy: FloatArray, level: float = 0.9) -> NucleusTask:
+    """One state, three actions: the old policy (.7, .2, .1), whose nucleus at .9 is {0, 1}, and a new one."""
+    mdp = MDP(np.ones((1, 3, 1)), np.array([[1.0, 0.0, 2.0]]), 0.5, np.ones(1))
+    old = np.array([[0.7, 0.2, 0.1]])
+    return NucleusTask(mdp, policy, level, old, old, 2)
 
-    Parameters
-    ----------
-    kept : float
-        Mass of the actions 0 and 1 under the new policy, in (0, 1).
 
-    Returns
-    -------
-    NucleusTask
-    """
-    old, policy = np.array([[0.7, 0.2, 0.1]]), np.array([[kept / 4, 3 * kept / 4, 1 - kept]])
-    return NucleusTask(
-        MDP(np.ones((1, 3, 1)), np.array([[1.0, 0.0, 2.0]]), 0.5, np.ones(1)), policy, 0.9, old, old, 2
-    )
+def drifted_task(draw: Draw) -> NucleusTask:
+    """The new policy keeps a mass between 1e-200 and .5, log-uniform, in the nucleus of the old one."""
+    kept = draw.log_number(1e-200, 0.5)
+    return stale_task(np.array([[0.5 * kept, 0.5 * kept, 1.0 - kept]]))

@@ -1,0 +1,55 @@
+r"""The binomial law in logarithms, for sums :math:`E\,g(k)` with :math:`k\sim\mathrm{Bin}(n,p)`.
+
+.. math:: \log P(k) = \log\binom nk + k\log p + (n-k)\log(1-p).
+
+The coefficient is an exact integer, rounded once by its logarithm, and the last logarithm is ``log1p(-p)``; so each entry is
+accurate to a few units of its largest term, for small and large ``p`` alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mdplab._typing import FloatArray
+
+__all__ = ["log_binomial"]
+
+
+def log_binomial(count: int, probability: float) -> FloatArray:
+    """Logarithms of the binomial probabilities of 0, ..., ``count`` successes.
+
+    Parameters
+    ----------
+    count : int
+        Number of trials, >= 0.
+    probability : float
+        Probability of a success, in [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (count + 1,)
+        ``-inf`` at numbers of successes that are impossible.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> np.exp(log_binomial(3, 0.5)).round(12).tolist()
+    [0.125, 0.375, 0.375, 0.125]
+    """
+    if isinstance(count, bool) or int(count) != count or count < 0:
+        raise ValueError(f"count: expected an integer >= 0, got {count!r}")
+    if not 0.0 <= probability <= 1.0:
+        raise ValueError(f"probability: expected a number in [0, 1], got {probability!r}")
+    k = np.arange(count + 1)
+    coefficients = np.array([math.log(math.comb(count, int(i))) for i in k])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # 0 log 0 = 0: no success among impossible ones costs nothing
+        successes = np.where(k == 0, 0.0, k * np.log(probability))
+        failures = np.where(k == count, 0.0, (count - k) * np.log1p(-probability))
+    return np.asarray(coefficients + successes + failures)
