@@ -25,6 +25,7 @@ __all__ = [
     "three_state_mdp",
     "three_state_reference",
     "three_state_unit_reward_mdp",
+    "two_armed_loop",
     "two_state_behaviour",
     "two_state_mdp",
     "two_state_outcome_mdp",
@@ -68,6 +69,24 @@ def three_state_unit_reward_mdp() -> MDP:
     """
     reward = [_tenths(10, 0), _tenths(2, 5), _tenths(0, 8)]
     return MDP.from_weights(_THREE_STATE_KERNEL, reward, _NINE_TENTHS, (5, 3, 2))
+
+
+def two_armed_loop(discount: float) -> MDP:
+    """One state to which both actions return, with the rewards 1 and 0: a bandit that is played for ever.
+
+    Its optimal value is ``1 / (1 - discount)``.  Used by the known values and controls of mirror descent.
+
+    Parameters
+    ----------
+    discount : float
+        In [0, 1).
+
+    Returns
+    -------
+    MDP
+        Dense, with the only start law.
+    """
+    return MDP(np.ones((1, 2, 1)), np.array([[1.0, 0.0]]), discount, np.ones(1))
 
 
 def three_state_addon_reward() -> FloatArray:

@@ -63,6 +63,12 @@ def test_floats_are_those_of_the_decimals() -> None:
     ]
 
 
+def test_the_loop_of_two_arms_is_worth_one_over_the_rest_of_the_discount() -> None:
+    loop = instances.two_armed_loop(0.75)
+    assert (loop.n_states, loop.n_actions, loop.start_law().tolist()) == (1, 2, [1.0])
+    assert best_value(loop) == pytest.approx([4.0])
+
+
 def test_values_and_behaviour_of_the_two_state_model() -> None:
     mdp, behaviour = instances.two_state_mdp(), instances.two_state_behaviour()
     np.testing.assert_allclose(best_value(mdp), [7.9120879121, 9.0109890110], atol=5e-11)
