@@ -59,10 +59,15 @@ def states_without_loss(task: MaskTask) -> Array:
     return signs(losses(task) == 0)
 
 
+def invariant(task: MaskTask, pairs: BoolArray, future: bool) -> BoolArray:
+    """The largest set in which one of the given pairs keeps every successor; with no future, the states that have a pair."""
+    return largest_invariant_set(task.mdp, pairs) if future else np.asarray(pairs.any(axis=1))
+
+
 def region(task: MaskTask) -> Array:
-    """(b): the largest set in which a retained optimal action keeps every successor."""
+    """(b): the largest set in which a retained optimal action keeps every successor, if there is a future."""
     best = mdplab.exact.policy_iteration(unmasked(task))
-    return signs(largest_invariant_set(task.mdp, task.mask & best.optimal))
+    return signs(invariant(task, task.mask & best.optimal, task.mdp.discount > 0))
 
 
 def reachable_states_keep(task: MaskTask) -> Array:
