@@ -251,7 +251,14 @@ ENTRIES = (
         true=True,
         tight=True,
     ),
-    Entry(data_processing, channels, "S. Kullback and R. Leibler 1951.", true=True, tight=True),
+    Entry(
+        data_processing,
+        channels,
+        "S. Kullback and R. Leibler 1951.",
+        true=True,
+        tight=True,
+        evaluations=2500,
+    ),
     Entry(
         wasserstein_is_at_most_the_diameter_times_the_total_variation,
         returns,
