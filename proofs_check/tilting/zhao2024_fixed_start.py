@@ -296,6 +296,7 @@ START.reading(
     relation=Equal(path_divergence_of_the_forgetful_chain, path_divergence_of_the_optimum),
     counterexamples=(C3,),
     repair=both_part,
+    assumes=("A1", "A2"),
     resolution=1e-9,
     reason=LOG_SPACE,
     specified="0.64702740509 0.46831481972",
