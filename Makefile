@@ -5,6 +5,7 @@ VENV ?= .venv
 RESULTS ?= results
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 FAST ?=
+EXACT ?=
 SECONDS ?= 60
 ARGS ?=
 
@@ -21,16 +22,18 @@ help: ## List the targets
 	@echo "  PYTHON=python3.12  the interpreter that makes $(VENV) (3.11 or newer)"
 	@echo "  JOBS=N             worker processes (default: all $(JOBS) cores)"
 	@echo "  FAST=1             with verify: 10 random instances a part"
+	@echo "  EXACT=1            with verify: in exact arithmetic too (some minutes)"
 	@echo "  SECONDS=60         with gallery: time for each conjecture"
 	@echo "  ARGS='...'         further arguments of the run (verify) or of pytest (test)"
 
 # The old verdicts go first: a run that breaks off must not leave a report on an earlier one. What an interrupted run
 # has finished is in verdicts.json.partial and is not computed again.
-verify: $(VENV)/.installed ## Check every claim; write results/verdicts.json and results/report.html
+verify: $(VENV)/.installed $(if $(filter-out 0,$(EXACT)),$(VENV)/.installed-exact) ## Check every claim; write results/verdicts.json and results/report.html
 	@mkdir -p "$(RESULTS)" && rm -f "$(RESULTS)/verdicts.json" "$(RESULTS)/report.html"
 	@echo "Checking the claims with $(JOBS) worker(s)"
 	@code=0; \
 	$(BIN)/python -m proofs_check run --jobs $(JOBS) $(if $(filter-out 0,$(FAST)),--instances 10) \
+	    $(if $(filter-out 0,$(EXACT)),--exact) \
 	    --json "$(RESULTS)/verdicts.json" $(ARGS) || code=$$?; \
 	if [ -f "$(RESULTS)/verdicts.json" ]; then \
 	    $(BIN)/python -m proofs_check report --from "$(RESULTS)/verdicts.json" --out "$(RESULTS)" \
@@ -76,6 +79,10 @@ $(VENV)/.created:
 $(VENV)/.installed: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab and what it needs (a few minutes the first time)"
 	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-exact: $(RECIPE) | $(VENV)/.installed
+	@$(INSTALL) -e '.[exact]'
 	@touch $@
 
 $(VENV)/.installed-test: $(RECIPE) | $(VENV)/.created
