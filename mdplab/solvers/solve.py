@@ -42,7 +42,6 @@ _SYSTEMS = "the span of the residual falls slowly: linear systems"
 _REST = "the span of the residual falls slowly and the model is too large for linear systems: more sweeps"
 
 
-@interruptible
 def solve(
     mdp: MDP, tol: float = 1e-8, *, max_steps: int = 100_000, callback: Callback | None = None
 ) -> ControlSolution:
@@ -79,6 +78,13 @@ def solve(
         small = solve_small_model(mdp, tol, "small_model", _SMALL)
         if small is not None:
             return small
+    return _solve_in_phases(mdp, tol, max_steps, callback)
+
+
+@interruptible  # what is above takes microseconds, and a handler of Ctrl-C as many
+def _solve_in_phases(mdp: MDP, tol: float, max_steps: int, callback: Callback | None) -> ControlSolution:
+    """Sweeps, then, where they contract slowly, linear systems or more sweeps."""
+    states, sparse = mdp.n_states, mdp.is_sparse
     limit = min(max_steps, _SWEEPS_SPARSE if sparse else _SWEEPS_DENSE)
     found = run_modified(mdp, tol, limit, 20, callback, None)
     method, rule = "modified_policy_iteration", _SWEEPS
