@@ -12,10 +12,11 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["asked", "interruptible"]
+__all__ = ["asked", "interruptible", "raised"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,6 +62,30 @@ def interruptible(solver: Callable[P, T]) -> Callable[P, T]:
             _Noted.now = False
 
     return run
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Within this context Ctrl-C raises ``KeyboardInterrupt`` at once, inside solvers too.
+
+    For runs of many solves, in which a solution that was cut short must not pass for an answer.  A program that handles
+    SIGINT by itself keeps its handler, and outside the main thread nothing is changed.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _note(number: int, frame: Any) -> None:

@@ -11,6 +11,7 @@ from mdplab.falsifier.conjecture import Conjecture, Sides, as_conjecture
 from mdplab.falsifier.result import Counterexample, Falsification, Verdict
 from mdplab.falsifier.search import Candidate, Family, Search
 from mdplab.falsifier.shrink import shrunk
+from mdplab.interrupts import raised
 
 __all__ = ["falsify"]
 
@@ -75,7 +76,8 @@ def falsify(
         search = Search(stated, family, seed, evaluations, deadline, confirm, bar.update)
         interrupted = False
         try:
-            search.run(witnesses)
+            with raised():
+                search.run(witnesses)
         except KeyboardInterrupt:
             interrupted = True
     best = search.found or search.best
@@ -130,7 +132,8 @@ class Confirmation:
 def _simplest(search: Search, best: Candidate, confirm: Callable[[Candidate], bool]) -> Candidate:
     """The simplest candidate that shrinking finds, if what it shows is confirmed too."""
     try:
-        small = shrunk(search, best)
+        with raised():
+            small = shrunk(search, best)
     except KeyboardInterrupt:
         return best
     return best if small.score > 0 and not confirm(small) else small

@@ -17,6 +17,7 @@ import pytest
 from mdplab import falsify
 from mdplab.claims import AtLeast, AtMost, Equal, Rate, Side, Undecided
 from mdplab.falsifier import Conjecture, load
+from mdplab.models import MDP
 from statements import (
     Laws,
     exact_too_sharp,
@@ -299,3 +300,12 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     wrong.write_text("{}")
     with pytest.raises(ValueError, match="no counterexample of format"):
         load(wrong)
+
+
+def test_ctrl_c_within_the_search_ends_it_and_not_the_solve_alone() -> None:
+    def sides(mdp: MDP) -> tuple[float, float]:
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # so solvers leave it alone
+        return value_below_horizon(mdp)
+
+    assert falsify(sides, small_model, evaluations=20).failed == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
