@@ -70,6 +70,15 @@ def raised() -> Iterator[None]:
 
     For runs of many solves, in which a solution that was cut short must not pass for an answer.  A program that handles
     SIGINT by itself keeps its handler, and outside the main thread nothing is changed.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C.
     """
     if (
         threading.current_thread() is not threading.main_thread()
