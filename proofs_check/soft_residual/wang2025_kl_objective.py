@@ -17,7 +17,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, rounding
-from mdplab.divergences import entropy, kl
+from mdplab.divergences import entropy, kl_from_logs
 from mdplab.instances import three_state_addon_reward, three_state_mdp
 from mdplab.models import MDP
 from mdplab.operators import induced, policy_of_occupancy, state_occupancy
@@ -36,9 +36,9 @@ def solve_return(task: KLTask, reward: FloatArray) -> Side:
     discount, n = task.mdp.discount, task.mdp.n_states
     value = np.linalg.solve(np.eye(n) - discount * kernel, reward)
     residual = np.abs(reward + discount * kernel @ value - value).max() + rounding(np.abs(value).max(), n + 4)
-    inner = rounding(
-        np.abs(reward).max() + np.abs(task.log_policy).max() * task.temperature, 4 * task.mdp.n_actions + 8
-    )
+    # exp, log and the two products of an action's term each err by an ulp of the largest logarithm in it
+    logs = task.temperature * np.abs(task.log_policy).max() + task.kl_weight * np.abs(task.prior.log_policy).max()
+    inner = rounding(np.abs(task.residual_reward).max() + logs, 4 * task.mdp.n_actions + 8)
     return Side(
         task.mdp.start_law() @ value, (residual + inner) / (1 - discount) + rounding(np.abs(value).max(), n)
     )
@@ -46,8 +46,9 @@ def solve_return(task: KLTask, reward: FloatArray) -> Side:
 
 def penalised_return(task: KLTask) -> Side:
     """Return of r_R - beta KL(mu || pi) + eta H(mu), the divergences computed state by state."""
-    policy, prior = np.exp(task.log_policy), np.exp(task.prior.log_policy)
-    reward = (policy * task.residual_reward).sum(axis=1) - task.kl_weight * kl(policy, prior)
+    policy = np.exp(task.log_policy)
+    away = kl_from_logs(task.log_policy, task.prior.log_policy)
+    reward = (policy * task.residual_reward).sum(axis=1) - task.kl_weight * away
     return solve_return(task, reward + task.entropy_weight * entropy(policy))
 
 

@@ -1,0 +1,170 @@
+"""One fault at a time inside the functions that soft control and tilted laws stand on: which claims see it.
+
+`FAULTS` is the table of faults against claims.  A fault replaces a function in every module that holds it, so that
+both routes of a claim have it where they share it: a claim is only listed if it is then still violated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mdplab.claims import registry
+from mdplab.models import MarkovChain
+from mdplab.solvers.stages import StageArrays
+from proofs_check.__main__ import main
+
+Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def weight_dropped(bonus: Callable[..., Any]) -> Callable[..., Any]:
+    """The logarithm of the prior enters with weight 1: ``omega * alpha`` forgotten."""
+
+    def wrong(first: Any, second: Any, third: Any, *others: Any) -> Any:
+        if isinstance(second, float | int):  # (logs, weight, ...) of stages
+            return bonus(first, 1.0, third, *others)
+        return bonus(first, second, 1.0, *others)  # (arrays, logs, weight, ...)
+
+    return wrong
+
+
+def reference_dropped(bonus: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(first: Any, second: Any, *others: Any) -> Any:
+        if isinstance(second, float | int):
+            return bonus(None, second, *others)
+        return bonus(first, None, *others)
+
+    return wrong
+
+
+def bootstrap_without_entropy(sweeps: Callable[..., Any]) -> Callable[..., Any]:
+    """Bootstraps with the expected action value of the softmax policy, not with the log-sum-exp."""
+
+    def wrong(
+        matrix: Any, reward: Any, bonus: Any, discount: float, temperature: float, target: float, *arrays: Any
+    ) -> int:
+        w, q, backup, spans = arrays
+        for n in range(spans.shape[0]):
+            spans[n, 2] = 0.5 * (backup.min() + backup.max())
+            w[:] = backup - spans[n, 2]
+            q[:] = reward + discount * (matrix @ w).reshape(q.shape)
+            policy = np.exp((q + bonus - (q + bonus).max(axis=1, keepdims=True)) / temperature)
+            policy /= policy.sum(axis=1, keepdims=True)
+            backup[:] = (policy * q).sum(axis=1)
+            spans[n, :2] = (backup - w).min(), (backup - w).max()
+            if spans[n, 1] - spans[n, 0] <= 2 * target:
+                return n + 1
+        return int(spans.shape[0])
+
+    return wrong
+
+
+def last_step_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The reward of the last stage is not seen."""
+
+    def wrong(self: StageArrays, h: int, value: Any) -> Any:
+        stage, error = function(self, h, value)
+        return (np.zeros_like(stage), error) if h == self.mdp.horizon - 1 else (stage, error)
+
+    return wrong
+
+
+def last_kernel_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The last transition of a chain leaves everything where it is."""
+
+    def wrong(chain: MarkovChain, *args: Any) -> Any:
+        kernels = np.array(chain.kernels)
+        kernels[-1] = np.eye(kernels.shape[1])
+        return function(MarkovChain(chain.initial, kernels), *args)
+
+    return wrong
+
+
+def start_untilted(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(chain: MarkovChain, values: Any) -> Any:
+        return MarkovChain(chain.initial, function(chain, values).kernels)
+
+    return wrong
+
+
+def start_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Leaves out the divergence of the start laws."""
+
+    def wrong(q: MarkovChain, p: MarkovChain) -> Any:
+        return function(q, MarkovChain(q.initial, p.kernels))
+
+    return wrong
+
+
+def one_action_too_many(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(policy: Any, level: float, **options: Any) -> Any:
+        mask = np.array(function(policy, level, **options))
+        rest = np.where(mask, -1.0, policy)
+        row = np.flatnonzero(~mask.all(axis=1))
+        mask[row, rest[row].argmax(axis=1)] = True
+        return mask
+
+    return wrong
+
+
+FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
+    (
+        "mdplab.solvers.residual_q_learning",
+        "log_bonus",
+        weight_dropped,
+        ("rql-fixed-point", "rql-iteration-conjugacy"),
+    ),
+    (
+        "mdplab.solvers.residual_q_learning",
+        "log_bonus",
+        reference_dropped,
+        ("rql-fixed-point", "rql-iteration-conjugacy"),
+    ),
+    ("mdplab._kernels.backups", "residual_sweeps_dense", bootstrap_without_entropy, ("rql-fixed-point",)),
+    ("mdplab._kernels.backups", "soft_sweeps_dense", bootstrap_without_entropy, ("kl-objective-balance",)),
+    ("mdplab.solvers.soft_policy_iteration", "log_bonus", reference_dropped, ("kl-objective-balance",)),
+    ("mdplab.operators.chain", "log_value_recursion", last_kernel_dropped, ("tilt-soft-optimal-chain",)),
+    ("mdplab.operators.chain", "marginals", last_kernel_dropped, ("tilt-start-and-penalty",)),
+    ("mdplab.operators.chain", "tilted_chain", start_untilted, ("tilt-soft-optimal-chain",)),
+    ("mdplab.operators.chain", "chain_kl", start_forgotten, ("tilt-start-and-penalty",)),
+    ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
+]
+
+
+def _inject(patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, only_there: bool) -> None:
+    home = importlib.import_module(module)
+    right = getattr(home, name)
+    wrong = fault(right)
+    holders = [home] if only_there else [m for m in list(sys.modules.values()) if m is not None]
+    for holder in holders:
+        for attribute, value in list(vars(holder).items()):
+            if value is right:
+                patch.setattr(holder, attribute, wrong)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "fault", "victims"),
+    FAULTS,
+    ids=[f"{module.rsplit('.', 1)[1]}.{name}-{fault.__name__}" for module, name, fault, _ in FAULTS],
+)
+def test_a_fault_inside_a_function_is_seen(
+    module: str,
+    name: str,
+    fault: Fault,
+    victims: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    registry.load()  # the claims hold the functions by name
+    _inject(monkeypatch, module, name, fault, only_there=name.endswith("bonus"))
+    assert main(["run", *victims, "--instances", "3", "--jobs", "1"]) == 1
+    printed = capsys.readouterr().out
+    for victim in victims:
+        told = next(line for line in printed.splitlines() if line.startswith(f"NOT AS EXPECTED  {victim}"))
+        # seen by the comparison of the routes or by a printed number, not by a crash
+        assert any(sign in told for sign in ("verdict violated", "verdict undecided", "known value")), told
