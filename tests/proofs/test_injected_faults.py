@@ -140,7 +140,7 @@ def _inject(patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, 
     home = importlib.import_module(module)
     right = getattr(home, name)
     wrong = fault(right)
-    holders = [home] if only_there else [m for m in list(sys.modules.values()) if m is not None]
+    holders = [home] if only_there else list(sys.modules.values())
     for holder in holders:
         for attribute, value in list(vars(holder).items()):
             if value is right:
