@@ -20,6 +20,7 @@ KINDS = {
         "Bandit": "bandits",
         "Comparisons": "comparison_data",
         "FiniteHorizonMDP": "finite_horizon_mdps",
+        "FlowNetwork": "flow_networks",
         "LinearMDP": "linear_mdps",
         "LoggedDataset": "datasets",
         "MarkovChain": "markov_chains",

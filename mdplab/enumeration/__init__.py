@@ -13,6 +13,12 @@ from mdplab.enumeration.combinatorics import (
     expectation_over_groups,
     iid_groups,
 )
+from mdplab.enumeration.constructions import (
+    Constructions,
+    construction_log_probability,
+    enumerate_constructions,
+    trajectory_balance,
+)
 from mdplab.enumeration.groups import best_of_n_enumerated
 from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probability
 from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
@@ -24,6 +30,7 @@ from mdplab.enumeration.trajectories import (
 )
 
 __all__ = [
+    "Constructions",
     "History",
     "Paths",
     "Trajectories",
@@ -31,8 +38,10 @@ __all__ = [
     "arrangements",
     "best_of_n_enumerated",
     "binary_masks",
+    "construction_log_probability",
     "deterministic_policies",
     "deterministic_stage_policies",
+    "enumerate_constructions",
     "enumerate_outcome_trajectories",
     "enumerate_paths",
     "enumerate_trajectories",
@@ -40,4 +49,5 @@ __all__ = [
     "iid_groups",
     "one_hot",
     "path_log_probability",
+    "trajectory_balance",
 ]

@@ -19,6 +19,7 @@ from mdplab.instances.datasets import logged_datasets
 from mdplab.instances.draw import Draw, LatticeDraw, Rejected, SeededDraw
 from mdplab.instances.environment import absorbing_states, as_gymnasium
 from mdplab.instances.finite_horizon import deterministic_horizon_mdp, horizon_mdps
+from mdplab.instances.flow_networks import backward_policies, diamond_network, flow_networks
 from mdplab.instances.games import (
     comparison_data,
     comparison_weights,
@@ -98,6 +99,7 @@ __all__ = [
     "acyclic_reward_process",
     "aggregation_features",
     "as_gymnasium",
+    "backward_policies",
     "bandits",
     "car_rental",
     "chain_problem",
@@ -106,10 +108,12 @@ __all__ = [
     "constrained_mdps",
     "contextual_bandits",
     "deterministic_horizon_mdp",
+    "diamond_network",
     "dirichlet_chain",
     "dirichlet_mdp",
     "dirichlet_reward_process",
     "finite_laws",
+    "flow_networks",
     "forest_management",
     "from_gymnasium",
     "full_support",

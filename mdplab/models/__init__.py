@@ -18,6 +18,7 @@ from mdplab.models.bandit import Bandit
 from mdplab.models.chain import MarkovChain, RewardProcess
 from mdplab.models.dataset import LoggedDataset
 from mdplab.models.finite_horizon import FiniteHorizonMDP
+from mdplab.models.flow_network import FlowNetwork
 from mdplab.models.game import MatrixGame
 from mdplab.models.linear import LinearMDP
 from mdplab.models.linear_fit import LinearFit, linear_fit
@@ -36,6 +37,7 @@ __all__ = [
     "Bandit",
     "Comparisons",
     "FiniteHorizonMDP",
+    "FlowNetwork",
     "LinearFit",
     "LinearMDP",
     "LoggedDataset",

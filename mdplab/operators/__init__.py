@@ -19,6 +19,15 @@ from mdplab.operators.bellman import (
 )
 from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
 from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
+from mdplab.operators.flow_network import (
+    converted_policy_log,
+    detailed_balance_residuals,
+    flow_matching_residuals,
+    flow_policy_log,
+    log_flows,
+    log_visits,
+    path_count_backward,
+)
 from mdplab.operators.group_advantage import group_advantages
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.nucleus import nucleus, restricted_policy
@@ -69,10 +78,14 @@ __all__ = [
     "chain_kl",
     "chain_to_features",
     "compatible_fit",
+    "converted_policy_log",
     "density_ratio",
+    "detailed_balance_residuals",
     "distributional_backup",
     "fisher_information",
+    "flow_matching_residuals",
     "flow_matrix",
+    "flow_policy_log",
     "gap",
     "gibbs_gap",
     "greedy_distributional_backup",
@@ -80,11 +93,13 @@ __all__ = [
     "group_advantages",
     "induced",
     "largest_invariant_set",
+    "log_flows",
     "log_mixture",
     "log_partition",
     "log_sum_exp",
     "log_tilt",
     "log_value_recursion",
+    "log_visits",
     "marginals",
     "maximisers",
     "mirror_step",
@@ -94,6 +109,7 @@ __all__ = [
     "optimality_backup",
     "pair_flow_matrix",
     "pair_kernel",
+    "path_count_backward",
     "performance_difference",
     "policy_backup",
     "policy_hessian",

@@ -63,6 +63,7 @@ FAMILIES: dict[str, Family] = {
         "dirichlet_mdp",
         "dirichlet_reward_process",
         "finite_laws",
+        "flow_networks",
         "horizon_mdps",
         "line_mdps",
         "logged_datasets",

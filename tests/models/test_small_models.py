@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mdplab.models import (
     Bandit,
     Comparisons,
+    FlowNetwork,
     LoggedDataset,
     MarkovChain,
     MatrixGame,
@@ -27,6 +28,7 @@ START = np.array([0.5, 0.3, 0.2])
 CYCLE = [[0.5, 0.9, 0.2], [0.1, 0.5, 0.7], [0.8, 0.3, 0.5]]
 
 MODELS: list[Any] = [
+    FlowNetwork([[False, True], [False, False]], [0.0, 1.0]),
     MarkovChain(START, K, steps=3),
     RewardProcess(K, K, 0.5, START),
     Bandit([1, 2], [0.5, 0.5], [[1], [2]]),

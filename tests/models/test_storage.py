@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mdplab import models
-from mdplab.instances import three_state_chain, three_state_mdp
+from mdplab.instances import diamond_network, three_state_chain, three_state_mdp
 from mdplab.instances.draw import SeededDraw
 from mdplab.instances.linear import random_linear_mdp, simplex_features
 from mdplab.models import load, save
@@ -68,6 +68,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "LinearMDP": lambda: random_linear_mdp(SeededDraw(1)),
     "RectangularUncertainty": lambda: models.RectangularUncertainty(simplex_features(), "kl", strength=0.3),
     "OutcomeModel": lambda: models.OutcomeModel([[[0.5, 0.5]]], [1.0, 2.0], [0, 0], [1.0]),
+    "FlowNetwork": diamond_network,
     "MarkovChain": three_state_chain,
     "RewardProcess": lambda: models.RewardProcess([[0.5, 0.5], [1.0, 0.0]], [1.0, 2.0], 0.9),
     "Bandit": lambda: models.Bandit([1.0, 2.0], [0.5, 0.5], [[1.0], [2.0]]),
