@@ -171,6 +171,9 @@ OPERATORS: dict[str, Case] = {
     "optimality_backup": lambda m, lift: operators.optimality_backup(m, values()),
     "pair_flow_matrix": lambda m, lift: operators.pair_flow_matrix(m, policy(m, lift)),
     "pair_kernel": lambda m, lift: operators.pair_kernel(m, policy(m, lift)),
+    "path_kl": lambda m, lift: operators.path_kl(
+        stages(m), operators.log_tilt(logits(m, lift)), logits(m, lift) * 0.5
+    ),
     "policy_backup": lambda m, lift: operators.policy_backup(m, policy(m, lift), values()),
     "policy_hessian": lambda m, lift: operators.policy_hessian(m, policy(m, lift), temperature=0.3),
     "policy_hessian_product": lambda m, lift: operators.policy_hessian_product(

@@ -11,6 +11,7 @@ from mdplab.enumeration.combinatorics import (
     arrangements,
     binary_masks,
     expectation_over_groups,
+    iid_counts,
     iid_groups,
 )
 from mdplab.enumeration.constructions import (
@@ -46,6 +47,7 @@ __all__ = [
     "enumerate_paths",
     "enumerate_trajectories",
     "expectation_over_groups",
+    "iid_counts",
     "iid_groups",
     "one_hot",
     "path_log_probability",

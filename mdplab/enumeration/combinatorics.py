@@ -7,8 +7,8 @@ with the digits ``tuples[i]`` in base n.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import permutations
-from math import perm
+from itertools import combinations_with_replacement, permutations
+from math import comb, factorial, perm
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,7 @@ __all__ = [
     "binary_masks",
     "check_count",
     "expectation_over_groups",
+    "iid_counts",
     "iid_groups",
 ]
 
@@ -82,6 +83,14 @@ def all_tuples(n_values: int, length: int, *, max_count: int = MAX_COUNT) -> Int
     return np.arange(count, dtype=np.int64)[:, None] // place % n_values
 
 
+def _law(probability: ArrayLike) -> FloatArray:
+    p = np.asarray(probability, dtype=np.float64)
+    if p.ndim != 1 or p.shape[0] == 0:
+        raise ValueError(f"probability: expected shape (n,), n >= 1, got {p.shape}")
+    check_masses(p, "probability")
+    return p
+
+
 def iid_groups(
     probability: ArrayLike, size: int, *, max_count: int = MAX_COUNT
 ) -> tuple[IntArray, FloatArray]:
@@ -108,12 +117,48 @@ def iid_groups(
     ValueError
         If the probability is not a law or the cap is exceeded.
     """
-    p = np.asarray(probability, dtype=np.float64)
-    if p.ndim != 1 or p.shape[0] == 0:
-        raise ValueError(f"probability: expected shape (n,), n >= 1, got {p.shape}")
-    check_masses(p, "probability")
+    p = _law(probability)
     groups = all_tuples(p.shape[0], size, max_count=max_count)
     return groups, np.asarray(p[groups].prod(axis=1))
+
+
+def iid_counts(
+    probability: ArrayLike, size: int, *, max_count: int = MAX_COUNT
+) -> tuple[IntArray, FloatArray]:
+    """All multisets of ``size`` independent draws as counts, with their (multinomial) probabilities.
+
+    Parameters
+    ----------
+    probability : array_like, shape (n,)
+        Law of one draw; entries >= 0 with sum 1.
+    size : int
+        Draws in a multiset, >= 0.
+    max_count : int, default 1_000_000
+        Hard cap on the number ``binomial(n + size - 1, size)`` of multisets.
+
+    Returns
+    -------
+    counts : ndarray of int, shape (M, n)
+        How often each value is drawn; every row sums to ``size``.
+    probability : ndarray, shape (M,)
+        Their probabilities; sum 1 up to rounding.
+
+    Raises
+    ------
+    ValueError
+        If the probability is not a law, the size is negative or the cap is exceeded.
+    """
+    p = _law(probability)
+    if size < 0:
+        raise ValueError(f"size: expected a number >= 0, got {size}")
+    check_count(comb(p.size + size - 1, size), max_count, "multisets")
+    draws = np.array(list(combinations_with_replacement(range(p.size), size)), dtype=np.int64)
+    counts = np.zeros((len(draws), p.size), dtype=np.int64)
+    for column in draws.T:
+        counts[np.arange(len(draws)), column] += 1
+    orders = np.array([factorial(k) for k in range(size + 1)], dtype=np.float64)
+    weight = orders[size] / orders[counts].prod(axis=1) * (p**counts).prod(axis=1)
+    return counts, np.asarray(weight)
 
 
 def expectation_over_groups(

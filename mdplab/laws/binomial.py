@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 
-__all__ = ["log_binomial"]
+__all__ = ["binomial_expectation", "log_binomial"]
 
 
 def log_binomial(count: int, probability: float) -> FloatArray:
@@ -53,3 +54,37 @@ def log_binomial(count: int, probability: float) -> FloatArray:
         successes = np.where(k == 0, 0.0, k * np.log(probability))
         failures = np.where(k == count, 0.0, (count - k) * np.log1p(-probability))
     return np.asarray(coefficients + successes + failures)
+
+
+def binomial_expectation(values: ArrayLike, probability: float) -> float:
+    """Expectation of a function of the number of successes.
+
+    The weights are divided by their sum, so that their rounding counts only where the function differs from its mean.
+
+    Parameters
+    ----------
+    values : array_like, shape (count + 1,)
+        The function at 0, ..., ``count`` successes, finite.
+    probability : float
+        Probability of a success, in [0, 1].
+
+    Returns
+    -------
+    float
+        ``E g(k)`` for ``k`` binomial.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> binomial_expectation([0.0, 1.0, 4.0], 0.5)
+    1.5
+    """
+    g = np.asarray(values, dtype=np.float64)
+    if g.ndim != 1 or not g.size or not np.isfinite(g).all():
+        raise ValueError(f"values: expected finite numbers of shape (count + 1,), got shape {g.shape}")
+    weights = np.exp(log_binomial(g.size - 1, probability))
+    return math.fsum(weights * g) / math.fsum(weights)

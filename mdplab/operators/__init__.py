@@ -42,6 +42,7 @@ from mdplab.operators.occupancy import (
     stage_occupancy,
     state_occupancy,
 )
+from mdplab.operators.path_divergence import path_kl
 from mdplab.operators.policy_gradient import (
     chain_to_features,
     compatible_fit,
@@ -110,6 +111,7 @@ __all__ = [
     "pair_flow_matrix",
     "pair_kernel",
     "path_count_backward",
+    "path_kl",
     "performance_difference",
     "policy_backup",
     "policy_hessian",

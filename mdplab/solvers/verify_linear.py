@@ -32,6 +32,7 @@ from mdplab.solvers.verify import (
     _verify,
 )
 from mdplab.solvers.verify_algebra import DOUBLE, EPS, WIDE
+from mdplab.solvers.verify_bellman import _aggregate
 
 __all__ = ["KINDS"]
 
@@ -120,15 +121,18 @@ def _(solution: LinearHorizonSolution, model: Any) -> Verification:
         theta, measures = model.stage_theta(h), model.stage_measures(h)
         reward = features.astype(WIDE) @ theta.astype(WIDE)
         q[h] = reward + discount * (kernel @ optimum)
+        bonus = None if solution.bonus is None else solution.bonus[h]
+        optimum = _aggregate(q[h], bonus, solution.temperature, None)
         policy = solution.policy[h].astype(WIDE)
-        own = (policy * (reward + discount * (kernel @ own))).sum(axis=1)
-        optimum = q[h].max(axis=1)
-        room += (
-            8
-            * EPS
-            * (model.n_states + model.dimension + 8)
-            * float(np.abs(q[h]).max() + np.abs(reward).max())
-        )
+        entries = reward + discount * (kernel @ own)
+        size = float(np.abs(q[h]).max() + np.abs(reward).max()) + solution.temperature
+        if bonus is not None:
+            taken = policy > 0
+            logs = np.where(taken, solution.log_policy[h], 0.0).astype(WIDE)
+            entries = entries - WIDE(solution.temperature) * logs + np.where(taken, bonus, 0.0)
+            size += float(np.abs(np.where(taken, bonus, 0.0)).max())
+        own = np.where(policy > 0, policy * entries, 0).sum(axis=1)
+        room += 8 * EPS * (model.n_states + model.dimension + 8) * size + 4e-16 * solution.temperature
         worst = max(worst, float(np.abs(optimum - solution.value[h]).max()) - float(errors[h]))
         outside = max(
             outside, float(np.maximum(solution.lower[h] - optimum, optimum - solution.upper[h]).max())
@@ -152,7 +156,7 @@ def _(solution: LinearHorizonSolution, model: Any) -> Verification:
         Check("value_errors within certificate.bound", float(errors.max()), bound),
         Check("lower <= values <= upper", outside, room),
         Check("q within q_error", float(np.abs(solution.q - q).max()), solution.q_error + room),
-        *_softmax_checks(solution, q, None, None, room),
+        *_softmax_checks(solution, q, solution.bonus, None, room),
         Check("policy loses at most suboptimality", loss, solution.suboptimality + 2 * room),
     ]
     return Verification("kernel formed and recursion run in extended precision", tuple(checks))

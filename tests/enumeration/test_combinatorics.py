@@ -17,6 +17,7 @@ from mdplab.enumeration import (
     deterministic_policies,
     deterministic_stage_policies,
     expectation_over_groups,
+    iid_counts,
     iid_groups,
     one_hot,
 )
@@ -52,6 +53,27 @@ def test_groups_are_independent_draws(weights: list[int], size: int) -> None:
     mean = expectation_over_groups(lambda g: np.stack([g.sum(axis=1), g.prod(axis=1)], axis=1), p, size)
     first = p @ np.arange(p.size)
     np.testing.assert_allclose(mean, [size * first, first**size], atol=1e-12)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=4).filter(any), st.integers(0, 4))
+def test_counts_are_groups_without_their_order(weights: list[int], size: int) -> None:
+    p = np.array(weights) / sum(weights)
+    groups, of_group = iid_groups(p, size)
+    counts, probability = iid_counts(p, size)
+    of_counts = {tuple(row): chance for row, chance in zip(counts.tolist(), probability, strict=True)}
+    assert len(of_counts) == len(counts)
+    summed = dict.fromkeys(of_counts, 0.0)
+    for group, chance in zip(groups, of_group, strict=True):
+        summed[tuple(np.bincount(group, minlength=p.size).tolist())] += chance
+    assert of_counts == pytest.approx(summed, abs=1e-14)
+
+
+def test_counts_refuse_bad_input() -> None:
+    for arguments, name in ((([0.5, 0.6], 2), "probability"), (([1.0], -1), "size")):
+        with pytest.raises(ValueError, match=name):
+            iid_counts(*arguments)
+    with pytest.raises(ValueError, match="max_count: 10 multisets"):
+        iid_counts([0.2, 0.3, 0.5], 3, max_count=9)
 
 
 def test_best_of_two_by_hand() -> None:

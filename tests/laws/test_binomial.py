@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdplab.laws import log_binomial
+from mdplab.laws import binomial_expectation, log_binomial
 
 
 @given(st.integers(0, 40), st.integers(1, 63))
@@ -43,3 +43,18 @@ def test_no_trial_has_no_success():
 def test_bad_input_is_named(count, probability, name):
     with pytest.raises(ValueError, match=name):
         log_binomial(count, probability)
+
+
+@given(st.integers(0, 30), st.integers(0, 64))
+def test_moments(count, sixtyfourths):
+    p, k = sixtyfourths / 64, np.arange(count + 1.0)
+    assert binomial_expectation(np.ones(count + 1), p) == 1.0
+    assert binomial_expectation(k, p) == pytest.approx(count * p, rel=1e-13, abs=1e-300)
+    spread = binomial_expectation((k - count * p) ** 2, p)
+    assert spread == pytest.approx(count * p * (1 - p), rel=1e-12, abs=1e-12)
+
+
+def test_expectations_of_bad_values_are_refused():
+    for wrong in ([], [[1.0]], [np.inf], [0.0, np.nan]):
+        with pytest.raises(ValueError, match="values"):
+            binomial_expectation(wrong, 0.5)

@@ -116,6 +116,39 @@ def test_every_field_of_horizons() -> None:
     assert worse == {"policy loses at most suboptimality"}
 
 
+def test_every_field_of_regularised_horizons() -> None:
+    draw = SeededDraw([9, 97])
+    model = random_linear_mdp(draw, horizon=(3, 3))
+    logs = np.log(draw.weights((3, model.n_states, model.n_actions)))
+    solution = linear_backward_induction(model, temperature=0.4, log_reference=logs)
+    assert verify(model, solution).passed
+    bound = 10 * solution.certificate.bound
+    rolled = np.roll(solution.log_policy, 1, axis=2)
+    changes = {
+        "value": moved(bound),
+        "q": moved(bound),
+        "policy": lambda _: np.exp(rolled),
+        "log_policy": lambda _: rolled,
+        "lower": shifted(bound),
+        "upper": shifted(-bound),
+        "value_errors": shifted(-bound),
+        "weights": moved(bound),
+        "temperature": lambda _: 0.41,
+        "bonus": moved(1e-6),
+    }
+    others = ("q_error", "suboptimality", "policy_error", "log_policy_error", "available")
+    assert_every_field_is_checked(model, solution, changes, inputs=(*others, "reward"))
+    worse = failures(
+        model,
+        solution,
+        log_policy=rolled,
+        policy=np.exp(rolled),
+        policy_error=1.0,
+        log_policy_error=np.inf,
+    )
+    assert worse == {"policy loses at most suboptimality"}
+
+
 def test_another_model_is_refused() -> None:
     model, policy = discounted(5)
     with pytest.raises(ValueError, match="another model was solved"):
