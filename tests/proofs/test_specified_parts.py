@@ -11,6 +11,7 @@ SPECIFIED = {
     "ctmartingale-orthogonality-rate": 2,
     "dist-bellman-wasserstein-contraction": 1,
     "dist-control-not-contraction": 2,
+    "doob-is-shaping": "(a) (b) (c) (d)",
     "dual-v-strong-duality": 3,
     "entropy-npg-rate": "(Q) (log-policy) (monotone)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
@@ -34,6 +35,7 @@ SPECIFIED = {
     "residual-npg-iterates": 2,
     "residual-policy-gradient": 4,
     "rql-discount-mismatch": 2,
+    "rql-finite-horizon": "(i) (ii)",
     "rql-fixed-point": "(i) (ii) (iii)",
     "rql-iteration-conjugacy": "(i) (ii) (iii)",
     "rql-prior-error": "(i) (ii) (iii)",
@@ -45,6 +47,7 @@ SPECIFIED = {
     "tilt-value-error": "(a) (b) (c)",
     "top-p-mask": "(a) (b) (c) (d) (e)",
     "trajectory-reweighting": "(i) (ii) (iii) (iv)",
+    "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
 }
 """Names of the parts, or their least number where the statement names none."""
 
