@@ -21,8 +21,10 @@ __all__ = [
     "CustomisationTask",
     "customisation_data",
     "customisation_task",
+    "exchanged_actions",
     "prior_of_another_discount",
     "prior_of_another_kernel",
+    "soft_backward_error",
     "three_state_task",
 ]
 
@@ -83,29 +85,55 @@ class CustomisationTask:
 
     @cached_property
     def prior_backward_error(self) -> float:
-        """Largest change of ``r`` under which the computed prior is exactly max-ent optimal.
-
-        With ``epsilon = alpha log pi - (r + gamma P V - V)`` the pair (pi, V) solves the soft equations of ``r +
-        epsilon`` exactly.  Values are centred first (rows sum to one), so that rounding scales with their span.
-        """
+        """Largest change of ``r`` under which the computed prior is exactly max-ent optimal."""
         value, discount = self.prior.value, self.prior_mdp.discount
-        centre = 0.5 * (value.max() + value.min())
-        centred = value - centre
-        log_prior = self.prior_temperature * self.prior.log_policy
-        target = self.mdp.reward + discount * self.mdp.expectation(centred) - centred[:, None]
-        gap = np.abs(log_prior - (target - (1 - discount) * centre))
-        size = (
-            np.abs(log_prior).max()
-            + np.abs(self.mdp.reward).max()
-            + 2 * np.abs(centred).max()
-            + abs((1 - discount) * centre)
-        )
-        return float(gap.max() + rounding(size, self.mdp.n_states + 8))
+        logs = self.prior_temperature * self.prior.log_policy
+        return soft_backward_error(self.prior_mdp, self.mdp.reward, logs, value, value, discount)
 
     @property
     def prior_error(self) -> float:
         """Error of a value of the full task that the prior's backward error causes: omega |epsilon| / (1 - gamma)."""
         return self.reward_weight * self.prior_backward_error / (1 - self.mdp.discount)
+
+
+def soft_backward_error(
+    mdp: MDP,
+    reward: FloatArray,
+    log_policy: FloatArray,
+    value: FloatArray,
+    later: FloatArray,
+    discount: float,
+) -> float:
+    """Largest change of a reward under which a computed soft backup is exact.
+
+    With ``epsilon = log_policy - (reward + discount P later - value)`` the pair (policy, value) solves the soft equations
+    of ``reward + epsilon`` exactly.  Values are centred first (rows sum to one), so that rounding scales with their span.
+
+    Parameters
+    ----------
+    mdp : MDP
+        The kernel.
+    reward : ndarray (S, A)
+        What the log-sum-exp is taken of, without the later value.
+    log_policy : ndarray (S, A)
+        Temperature times the log-policy, a log-softmax.
+    value, later : ndarray (S,)
+        The value and the one after it.
+    discount : float
+        The discount.
+
+    Returns
+    -------
+    float
+        Rounding of the comparison included.
+    """
+    centre = 0.5 * (value.max() + value.min())
+    now, then = value - centre, later - centre
+    target = reward + discount * mdp.expectation(then) - now[:, None]
+    gap = np.abs(log_policy - (target - (1 - discount) * centre))
+    size = np.abs(log_policy).max() + np.abs(reward).max() + abs((1 - discount) * centre)
+    size += np.abs(now).max() + np.abs(then).max()
+    return float(gap.max() + rounding(size, mdp.n_states + 8))
 
 
 def customisation_data(task: CustomisationTask) -> dict[str, Any]:
@@ -142,9 +170,14 @@ def prior_of_another_discount(task: CustomisationTask) -> FloatArray:
     return solvers.soft_policy_iteration(other, temperature=task.prior_temperature, tol=1e-9).log_policy
 
 
+def exchanged_actions(mdp: MDP) -> MDP:
+    """The model in which the actions of state 0 have exchanged their rows, for controls."""
+    kernel = np.array(mdp.transition)
+    kernel[0] = kernel[0, ::-1]
+    return MDP(kernel, mdp.reward, mdp.discount, mdp.initial)
+
+
 def prior_of_another_kernel(task: CustomisationTask) -> FloatArray:
     """Log-probabilities of the max-ent optimum when the actions of state 0 have exchanged their rows, for controls."""
-    kernel = np.array(task.mdp.transition)
-    kernel[0] = kernel[0, ::-1]
-    other = MDP(kernel, task.mdp.reward, task.mdp.discount, task.mdp.initial)
+    other = exchanged_actions(task.mdp)
     return solvers.soft_policy_iteration(other, temperature=task.prior_temperature, tol=1e-9).log_policy
