@@ -17,7 +17,8 @@ from typing import Any
 
 from mdplab.claims import registry
 from mdplab.claims.check import as_expected
-from mdplab.claims.claim import Record
+from mdplab.claims.claim import Claim, Record
+from mdplab.claims.methods import HEADINGS, markdown_table
 from mdplab.claims.part import Part, Reading, describe
 from mdplab.claims.runner import OutputError, check_output, run
 from proofs_check.console import FAILED, INTERRUPTED, OK, USAGE, UsageError, natural, positive, select, table
@@ -109,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         "--json", type=Path, metavar="FILE", help="write the records; an interrupted run is resumed"
     )
     add_searches(command)
+    named = command("methods", _methods, "List published methods as instances of one program.")
+    named.add_argument("--markdown", action="store_true", help="as a markdown table")
     page = command("report", _report, "Write the HTML report of a run.")
     page.add_argument(
         "--from", dest="source", type=Path, default=Path("results/verdicts.json"), metavar="FILE"
@@ -136,6 +139,20 @@ def _list(options: argparse.Namespace) -> int:
         table(
             f"{len(chosen)} records", ["id", "family", "expect"], [[r.id, r.family, r.expect] for r in chosen]
         )
+    return OK
+
+
+def _methods(options: argparse.Namespace) -> int:
+    rows = sorted(
+        [m.name, m.form, m.divergence, m.regularises, record.id]
+        for record in registry.records().values()
+        if isinstance(record, Claim)
+        for m in record.methods
+    )
+    if options.markdown:
+        print(markdown_table([[*row[:4], f"`{row[4]}`"] for row in rows]))
+    else:
+        table(f"{len(rows)} methods", list(HEADINGS), rows)
     return OK
 
 

@@ -2,6 +2,7 @@
 
 from mdplab.claims.check import as_expected, check, draw_instance
 from mdplab.claims.claim import DEFINITIONAL, HARMLESS, Assumption, Claim, Record
+from mdplab.claims.methods import Method
 from mdplab.claims.part import Control, Known, Part, Reading
 from mdplab.claims.registry import digest, find, load, records
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Rate, Separates, Side, Undecided
@@ -17,6 +18,7 @@ __all__ = [
     "Control",
     "Equal",
     "Known",
+    "Method",
     "Outcome",
     "Part",
     "Rate",

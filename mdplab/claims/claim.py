@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from numpy.typing import ArrayLike
 
+from mdplab.claims.methods import Method
 from mdplab.claims.part import Control, InstanceFamily, KnownValues, Measure, Part, Reading, violation_of
 from mdplab.claims.registry import register
 from mdplab.claims.relations import AtLeast, AtMost, Relation
@@ -85,6 +86,8 @@ class Claim:
         Named instances on which every part is checked too.
     instances : int
         Number of random instances of each part.
+    methods : tuple of Method
+        Published methods that the claim identifies.
     family : str, optional
         The family (folder) of the claim; by default the name of the package that declares it.
 
@@ -109,6 +112,7 @@ class Claim:
         theorem: str | None = None,
         witnesses: tuple[Any, ...] = (),
         instances: int = 100,
+        methods: tuple[Method, ...] = (),
         family: str | None = None,
     ) -> None:
         if not re.fullmatch(_WORDS, id):
@@ -129,6 +133,7 @@ class Claim:
         self.instance_family = instance_family
         self.witnesses = witnesses
         self.instances = instances
+        self.methods = methods
         self.family = family
         self.package = module.partition(".")[0]
         self.parts: list[Part] = []

@@ -126,6 +126,7 @@ def digest() -> str:
     for claim in sorted(_claims_loaded(), key=lambda claim: claim.id):
         lines = [claim.id, claim.title, claim.statement, claim.provenance, str(claim.theorem), *claim.papers]
         lines += [f"{a.name} {a.text} {a.carried_by}" for a in claim.assumptions]
+        lines += [f"{m.name} {m.form} {m.divergence} {m.regularises}" for m in claim.methods]
         parts = [*claim.parts, *(reading.part for reading in claim.readings)]
         lines += [f"{p.name} {p.text} {type(p.relation).__name__} {p.quantifier} {p.reason}" for p in parts]
         lines += [f"{c.part.name} {c.name} {c.kind} {c.drops} {c.specified}" for c in claim.controls]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mdplab.claims.check import as_expected
 from mdplab.claims.citations import Reference, bibliography
 from mdplab.claims.markup import markdown_line
+from mdplab.claims.methods import HEADINGS
 from mdplab.claims.numerals import duration, numeral, plural
 from mdplab.claims.sections import ClaimText, section
 
@@ -112,6 +113,10 @@ def report_html(
         started=str(run["run"].get("started", "")),
         totals=_totals(run["records"]),
         families=_families(records),
+        methods=sorted(
+            ((row, record) for record in records for row in record["methods"]), key=lambda pair: str(pair[0][0])
+        ),
+        headings=HEADINGS,
         unexpected=[record for record in records if not record["as_expected"]],
         references=[known[key] for key in sorted(cited & known.keys())],
         font=_font(),

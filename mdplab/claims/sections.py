@@ -60,6 +60,8 @@ class ClaimText:
         Left route, right route and list of cross-checks of each part, by its name.
     papers : list of str
         Keys of the bibliography.
+    methods : list of (str, str, str, str)
+        Published methods that it identifies: name, form, divergence, what is regularised.
     figure_svg : str or None
         The figure as one ``svg`` element.
     figure_caption : str
@@ -74,6 +76,7 @@ class ClaimText:
     parts: dict[str, str] = field(default_factory=dict)
     routes: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
     papers: list[str] = field(default_factory=list)
+    methods: list[tuple[str, str, str, str]] = field(default_factory=list)
     figure_svg: str | None = None
     figure_caption: str = ""
 
@@ -137,6 +140,9 @@ def section(
         "statement": markdown(text.statement) if text is not None else "",
         "assumptions": _assumptions(text, record) if text is not None else [],
         "parts": [_part(part, text, record["expect"]) for part in record["parts"]],
+        "methods": [[markdown_line(entry) for entry in row] for row in text.methods]
+        if text is not None
+        else [],
         "worst": _worst(record.get("worst_instance")),
         "figure": _figure(text.figure_svg, used) if text is not None and text.figure_svg else None,
         "caption": markdown_line(text.figure_caption) if text is not None else "",
@@ -185,7 +191,9 @@ def _ablation(row: Mapping[str, Any]) -> str:
         return ""
     found = "a counterexample was found" if row["how"] == "counterexample" else row["answer"]
     where = f" in part {row['part']}" if row["part"] else f" ({row['how']})" if row["how"] else ""
-    return f"Searched without it ({row['evaluations']} instances): {found}{where}."
+    number = row["evaluations"]
+    tried = f"{number} instance{'s' if number != 1 else ''}"
+    return f"Searched without it ({tried}): {found}{where}."
 
 
 def _part(part: Mapping[str, Any], text: ClaimText | None, expect: str) -> dict[str, Any]:

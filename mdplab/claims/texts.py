@@ -36,6 +36,7 @@ def claim_text(record: Record, *, figure: bool = True) -> ClaimText:
         figure_svg=figure_svg(record) if figure and isinstance(record, Claim) else None,
         figure_caption="" if isinstance(record, Reading) else record.figure_caption,
         papers=list(record.papers),
+        methods=[(m.name, m.form, m.divergence, m.regularises) for m in getattr(record, "methods", ())],
     )
 
 

@@ -48,6 +48,9 @@ def _uses(record: Record) -> Iterator[tuple[str, Callable[[str], Any], str]]:
         yield "provenance", markdown_line, record.provenance
         yield "theorem", markdown_line, record.theorem or ""
         yield "caption of the figure", markdown_line, record.figure_caption
+        for method in record.methods:
+            for entry in (method.name, method.form, method.divergence, method.regularises):
+                yield f"method {method.name}", markdown_line, entry
         for assumption in record.assumptions:
             yield f"assumption {assumption.name}", markdown_line, assumption.text
     for part in record.parts if isinstance(record, Claim) else [record.part]:

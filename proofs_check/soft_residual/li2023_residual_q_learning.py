@@ -13,7 +13,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Method, Side
 from mdplab.instances.gridworld import Gridworld, gridworld
 from mdplab.models import MDP
 from mdplab.operators import log_tilt, state_occupancy
@@ -116,6 +116,11 @@ RQL = Claim(
             r"$\hat\alpha > 0$ and finite rewards, so that $\pi > 0$",
             DEFINITIONAL,
             lambda t: t.temperature > 0,
+        ),
+    ),
+    methods=(
+        Method(
+            "Residual Q-learning", "tilt", "KL", r"the policy against the prior, with weight $\omega\alpha$"
         ),
     ),
     instance_family=customisation_task,

@@ -18,7 +18,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import HARMLESS, Assumption, AtLeast, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import HARMLESS, Assumption, AtLeast, Claim, Equal, Known, Method, Outcome, Side, rounding
 from mdplab.instances import three_state_unit_reward_mdp
 from mdplab.models import MDP
 from mdplab.operators import state_occupancy
@@ -177,6 +177,9 @@ MDPO = Claim(
             lambda task: bool(np.all(task.log_policy > -np.inf)),
             wider=with_forbidden_actions,
         ),
+    ),
+    methods=(
+        Method("Mirror descent policy optimisation", "tilt", "KL", "the policy against the last iterate"),
     ),
     instance_family=step_task,
     witnesses=(SMALL, UNIT, LARGE),

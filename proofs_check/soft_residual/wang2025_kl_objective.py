@@ -16,7 +16,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import BoolArray, FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side, rounding
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Method, Side, rounding
 from mdplab.divergences import entropy, kl_from_logs
 from mdplab.instances import three_state_addon_reward, three_state_mdp
 from mdplab.models import MDP
@@ -37,7 +37,10 @@ def solve_return(task: KLTask, reward: FloatArray) -> Side:
     value = np.linalg.solve(np.eye(n) - discount * kernel, reward)
     residual = np.abs(reward + discount * kernel @ value - value).max() + rounding(np.abs(value).max(), n + 4)
     # exp, log and the two products of an action's term each err by an ulp of the largest logarithm in it
-    logs = task.temperature * np.abs(task.log_policy).max() + task.kl_weight * np.abs(task.prior.log_policy).max()
+    logs = (
+        task.temperature * np.abs(task.log_policy).max()
+        + task.kl_weight * np.abs(task.prior.log_policy).max()
+    )
     inner = rounding(np.abs(task.residual_reward).max() + logs, 4 * task.mdp.n_actions + 8)
     return Side(
         task.mdp.start_law() @ value, (residual + inner) / (1 - discount) + rounding(np.abs(value).max(), n)
@@ -202,6 +205,14 @@ BALANCE = Claim(
             "a state that is never visited: its policy enters no occupancy",
             lambda t: bool(visited_states(t).all()),
             wider=kl_instances.sparse_kl_task,
+        ),
+    ),
+    methods=(
+        Method(
+            "KL-regularised fine-tuning",
+            "primal",
+            "KL and entropy",
+            "the policy against the prior, state by state",
         ),
     ),
     instance_family=random_kl_task,

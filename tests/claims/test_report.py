@@ -195,6 +195,7 @@ Then (i) $Q_R = \hat Q^* - \omega Q^*$, (ii) $\hat\pi^*(a|s) \propto
                 for name in ("(i)", "(ii)", "(iii)")
             },
             papers=["doe2023fixed", "moe1994book"],
+            methods=[("Residual <Q>", "tilt", "KL", r"$\pi$ against the prior")],
             figure_svg=drawing("fixed-point"),
             figure_caption=r"Gap and bound against $T$ for the step $\eta = 0.1$; the gap decays geometrically in the end.",
         ),
@@ -277,6 +278,20 @@ def page(report: str) -> Page:
 
 def render(run: dict[str, Any], texts: dict[str, ClaimText] | None = None) -> Page:
     return Page(report_html(run, texts or {}, references=REFERENCES))
+
+
+# --- methods --------------------------------------------------------------------------------------------------------
+
+
+def test_methods_lead_to_the_claim_that_shows_them(report: str, page: Page) -> None:
+    assert "Published methods as instances of one program Method Form" in page.text
+    assert "Residual <Q> tilt KL" in page.text
+    row = report[report.index("Residual &lt;Q&gt;") :]
+    assert row[: row.index("</tr>")].count('<a href="#fixed-point">') == 1
+
+
+def test_a_report_without_methods_has_no_table_of_them() -> None:
+    assert "Published methods" not in render({**sample_run(), "records": sample_run()["records"][1:]}).text
 
 
 # --- self-contained -------------------------------------------------------------------------------------------------
