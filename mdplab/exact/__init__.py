@@ -30,6 +30,7 @@ from mdplab.exact.discounted import (
 from mdplab.exact.divergences import chi_square, entropy, f_divergence, jeffreys, kl, total_variation
 from mdplab.exact.elementary import exp, log, sqrt, xlogy
 from mdplab.exact.finite_law import RationalLaw, cramer_squared, wasserstein_infinity, wasserstein_power
+from mdplab.exact.gaussian_flow import flow_discrepancy, gaussian_flow
 from mdplab.exact.gradient import fisher_information, policy_gradient
 from mdplab.exact.horizon import backward_induction, soft_backward_induction, stage_evaluation, stage_laws
 from mdplab.exact.linear import determinant, identity, inverse, multiply, solve
@@ -66,7 +67,9 @@ __all__ = [
     "f_divergence",
     "fisher_information",
     "floats",
+    "flow_discrepancy",
     "fractions",
+    "gaussian_flow",
     "has_balls",
     "highest",
     "identity",
