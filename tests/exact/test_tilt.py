@@ -85,12 +85,24 @@ def test_divergences_agree_with_floats(name: str) -> None:
 
 def test_f_divergences_agree_with_floats() -> None:
     p, q = exact.laws(P, stored=True), exact.laws(Q, stored=True)
-    for row in (divergences.KL, divergences.CHI_SQUARE, divergences.TOTAL_VARIATION):
-        assert close(exact.f_divergence(p, q, row.name), row.divergence(P, Q), 1e-13)
+    for name in ("kl", "swapped-kl", "jeffreys", "chi-square", "total-variation", "hellinger"):
+        row = divergences.f_divergence(name)
+        assert close(exact.f_divergence(p, q, name), row.divergence(P, Q), 1e-13)
+    for order in (-1.5, 0.0, 0.25, 1.0, 3.0):
+        row = divergences.alpha_divergence(order)
+        assert close(exact.f_divergence(p, q, "alpha", order), row.divergence(P, Q), 1e-13)
+        for one, other in (([0, 1], [0.5, 0.5]), ([0.5, 0.5], [0, 1]), ([0, 1], [0, 1])):
+            floats, enclosed = row.divergence(one, other), exact.f_divergence(one, other, "alpha", order)
+            if np.isfinite(floats):
+                assert exact.distance(enclosed, exact.dyadic(float(floats))) < 1e-15
+            else:
+                assert enclosed == exact.ball(math.inf)
     assert close(exact.f_divergence(2 * p, q, "kl"), divergences.KL.divergence(2 * P, Q), 1e-13)
     assert close(exact.entropy(p), divergences.entropy(P))
     with pytest.raises(ValueError, match="name is 'hellinger'"):
-        exact.f_divergence(p, q, "hellinger")
+        exact.f_divergence(p, q, "renyi")
+    with pytest.raises(ValueError, match="order is None"):
+        exact.f_divergence(p, q, "alpha")
 
 
 def test_rational_divergences_stay_rational() -> None:
