@@ -25,6 +25,7 @@ References
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -154,17 +155,17 @@ def _on_step(polynomial: FloatArray, start: float, length: float) -> _Series:
 def _solution(slope: _Series, shift: _Series | None, initial: float, terms: int) -> _Series:
     """Series of ``y' = a y + c`` with ``y(0)`` given."""
     found = []
+    none = np.zeros(1)
     for a, c, first in (
-        (slope.value, None if shift is None else shift.value, initial),
-        (slope.bound, None if shift is None else shift.bound, abs(initial)),
+        (slope.value, none if shift is None else shift.value, initial),
+        (slope.bound, none if shift is None else shift.bound, abs(initial)),
     ):
-        y = np.zeros(terms)
-        y[0] = first
+        factors, forced = a.tolist(), _padded(c, terms).tolist()
+        y = [first]
         for k in range(terms - 1):
-            count = min(k + 1, a.size)
-            total = float(a[:count] @ y[k - count + 1 : k + 1][::-1])
-            y[k + 1] = (total + (float(c[k]) if c is not None and k < c.size else 0.0)) / (k + 1)
-        found.append(y)
+            recent = y[: -len(factors) - 1 : -1]
+            y.append((sum(map(operator.mul, factors, recent)) + forced[k]) / (k + 1))
+        found.append(np.array(y))
     return _Series(*found)
 
 

@@ -16,6 +16,7 @@ SPECIFIED = {
     "entropy-npg-rate": "(Q) (log-policy) (monotone)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
     "guided-chain-not-tilt": "(a) (b) (c) (d)",
+    "gfn-soft-rl": "(a) (b) (c)",
     "group-normalised-gradient": "(a) (b) (c)",
     "information-gain-chi-square": "(a) (b) (c) (d)",
     "kl-objective-balance": 3,
@@ -34,11 +35,13 @@ SPECIFIED = {
     "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
     "residual-npg-iterates": 2,
     "residual-policy-gradient": 4,
+    "rql-composition": 3,
     "rql-discount-mismatch": 2,
     "rql-finite-horizon": "(i) (ii)",
     "rql-fixed-point": "(i) (ii) (iii)",
     "rql-iteration-conjugacy": "(i) (ii) (iii)",
     "rql-prior-error": "(i) (ii) (iii)",
+    "rql-retempering": "(i) (ii) (iii)",
     "rql-shaping-equivalence": 4,
     "soft-policy-gradient": 2,
     "tilt-conditional-independence": "(a) (b) (c) (d)",
@@ -48,6 +51,7 @@ SPECIFIED = {
     "top-p-mask": "(a) (b) (c) (d) (e)",
     "trajectory-reweighting": "(i) (ii) (iii) (iv)",
     "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
+    "w2-flow-bound": "(sharp) (Lipschitz) (factors) (attained)",
 }
 """Names of the parts, or their least number where the statement names none."""
 
