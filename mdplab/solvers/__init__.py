@@ -10,8 +10,10 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_games,
     verify_laws,
     verify_linear,
+    verify_locations,
     verify_objectives,
     verify_occupancies,
+    verify_pair_duals,
     verify_policies,
     verify_preferences,
     verify_programs,
@@ -26,8 +28,10 @@ from mdplab.solvers.batch import BatchSolution, solve_batch
 from mdplab.solvers.constrained import ConstrainedSolution, constrained
 from mdplab.solvers.control import ControlSolution
 from mdplab.solvers.distributional_dp import LawSolution, distributional_evaluation
+from mdplab.solvers.dual_q import dual_q, penalised_reward
 from mdplab.solvers.dual_rl import DualSolution, dual_v
 from mdplab.solvers.gain_bounds import AverageSolution
+from mdplab.solvers.implicit_maximiser import ImplicitMaximum, implicit_maximiser
 from mdplab.solvers.least_squares_value_iteration import LeastSquaresSolution, least_squares_value_iteration
 from mdplab.solvers.linear_backward_induction import LinearHorizonSolution, linear_backward_induction
 from mdplab.solvers.linear_mdp import (
@@ -44,9 +48,11 @@ from mdplab.solvers.matrix_game import (
     regularised_nash,
 )
 from mdplab.solvers.mirror_descent import MirrorDescentSolution, mirror_descent
+from mdplab.solvers.mixture_dual import goal_conditioned, mixture_dual
 from mdplab.solvers.modified_policy_iteration import modified_policy_iteration
 from mdplab.solvers.multi_objective import FrontSolution, multi_objective
 from mdplab.solvers.nash_md import NashMDSolution, nash_md
+from mdplab.solvers.pair_dual import PairDualSolution
 from mdplab.solvers.policy_evaluation import EvaluationSolution, evaluate_policy_array, policy_evaluation
 from mdplab.solvers.policy_gradient_ascent import (
     PolicyGradientSolution,
@@ -67,6 +73,7 @@ from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution, stag
 from mdplab.solvers.step_rules import adaptive_steps, constant_steps, geometric_steps, regularised_steps
 from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.total_reward_evaluation import TotalRewardEvaluation, total_reward_evaluation
+from mdplab.solvers.trust_region import RegionSolution, trust_region
 from mdplab.solvers.value_iteration import value_iteration
 from mdplab.solvers.verify import Verification, verify
 from mdplab.solvers.verify_criteria import limit_gain
@@ -83,6 +90,7 @@ __all__ = [
     "FrontSolution",
     "GameSolution",
     "HorizonSolution",
+    "ImplicitMaximum",
     "LawSolution",
     "LeastSquaresSolution",
     "LinearControlSolution",
@@ -91,7 +99,9 @@ __all__ = [
     "LinearHorizonSolution",
     "MirrorDescentSolution",
     "NashMDSolution",
+    "PairDualSolution",
     "PolicyGradientSolution",
+    "RegionSolution",
     "RegularisedNash",
     "StageEvaluation",
     "StageMirrorDescentSolution",
@@ -108,10 +118,13 @@ __all__ = [
     "constrained",
     "direct_preference_fit",
     "distributional_evaluation",
+    "dual_q",
     "dual_v",
     "evaluate_policy_array",
     "evaluate_stages_array",
     "geometric_steps",
+    "goal_conditioned",
+    "implicit_maximiser",
     "least_squares_value_iteration",
     "limit_gain",
     "linear_backward_induction",
@@ -120,10 +133,12 @@ __all__ = [
     "lstd",
     "matrix_game",
     "mirror_descent",
+    "mixture_dual",
     "modified_policy_iteration",
     "multi_objective",
     "nash_md",
     "occupancy_program",
+    "penalised_reward",
     "policy_evaluation",
     "policy_gradient_ascent",
     "policy_iteration",
@@ -142,6 +157,7 @@ __all__ = [
     "stage_mirror_descent",
     "total_reward",
     "total_reward_evaluation",
+    "trust_region",
     "value_iteration",
     "value_program",
     "verify",

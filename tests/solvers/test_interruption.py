@@ -119,6 +119,26 @@ CASES: dict[str, tuple[Callable[..., Any], bool, bool]] = {
         True,
         False,
     ),
+    "dual_q": (
+        lambda **k: solvers.dual_q(
+            PLAIN, np.exp(LOGS), np.full((12, 3), 1 / 36), divergence="kl", strength=0.1, **k
+        ),
+        True,
+        False,
+    ),
+    "mixture_dual": (
+        lambda **k: solvers.mixture_dual(
+            PLAIN,
+            np.exp(LOGS),
+            np.eye(36)[0].reshape(12, 3),
+            np.full((12, 3), 1 / 36),
+            share=0.9,
+            divergence="kl",
+            **k,
+        ),
+        True,
+        False,
+    ),
     "regularised_nash": (
         lambda **k: solvers.regularised_nash(GAME, np.full(3, 1 / 3), temperature=0.05, **k),
         True,

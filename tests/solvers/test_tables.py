@@ -9,6 +9,7 @@ import pytest
 
 from mdplab import solvers
 from mdplab.convex import linear_program
+from mdplab.laws import FiniteLaw
 from mdplab.models import (
     MDP,
     FiniteHorizonMDP,
@@ -110,6 +111,20 @@ KINDS: dict[str, tuple[Callable[[], Solution], list[str], int, list[str]]] = {
         ["state"],
         3,
         ["value", *of_actions("occupancy", "policy")],
+    ),
+    "dual of a policy": (
+        lambda: solvers.dual_q(MODEL, UNIFORM, np.full((3, 2), 1 / 6), divergence="chi-square", strength=1.0),
+        ["state"],
+        3,
+        of_actions("q", "mass", "policy"),
+    ),
+    "implicit maximum": (
+        lambda: solvers.implicit_maximiser(
+            FiniteLaw.from_atoms([0, 1, 3], [0.5, 0.3, 0.2]), loss="gumbel", weight=0.9
+        ),
+        ["atom"],
+        3,
+        ["atoms", "masses", "slopes"],
     ),
     "constrained": (
         lambda: solvers.constrained(BOTH, [4.0]),
