@@ -5,7 +5,8 @@ from mdplab.claims.claim import DEFINITIONAL, HARMLESS, Assumption, Claim, Recor
 from mdplab.claims.methods import Method
 from mdplab.claims.part import Control, Known, Part, Reading
 from mdplab.claims.registry import digest, find, load, records
-from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Rate, Separates, Side, Undecided
+from mdplab.claims.relations import AtLeast, AtMost, Equal, Rate, Separates
+from mdplab.claims.sides import Outcome, Side, Undecided
 from mdplab.claims.tolerances import central_difference_error, complex_step_error, rounding
 
 __all__ = [

@@ -23,8 +23,9 @@ from mdplab.claims.evaluate import evaluate, inside, problem_text
 from mdplab.claims.instance_data import fresh, instance_data
 from mdplab.claims.part import Part, Reading, describe, routes
 from mdplab.claims.printed import compare_printed
-from mdplab.claims.relations import Equal, Outcome
+from mdplab.claims.relations import Equal
 from mdplab.claims.searches import extremal_instance, searches
+from mdplab.claims.sides import Outcome
 from mdplab.claims.writing import text_problems
 from mdplab.instances.draw import Rejected, SeededDraw
 

@@ -9,7 +9,7 @@ import numpy as np
 from mdplab.claims.claim import Claim
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part
-from mdplab.claims.relations import Outcome, Undecided
+from mdplab.claims.sides import Outcome, Undecided
 
 __all__ = ["evaluate", "inside", "problem_text"]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from numpy.typing import ArrayLike
 
 from mdplab.claims.certify import ExactSide
-from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Separates, SideFunction
+from mdplab.claims.relations import AtLeast, AtMost, Equal, Relation, Separates
+from mdplab.claims.sides import Outcome, SideFunction
 from mdplab.instances.draw import Draw
 
 if TYPE_CHECKING:

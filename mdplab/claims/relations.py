@@ -1,7 +1,7 @@
 """Relations between two sides, and the rule that turns two numbers with error bounds into a verdict.
 
-Each side of a relation is a function of an instance that returns a :class:`Side`: numbers together with a bound on
-their error.  With ``e`` the sum of both bounds and ``resolution`` the largest ``e`` that a part accepts,
+Each side of a relation is a function of an instance that returns a :class:`~mdplab.claims.sides.Side`: numbers
+together with a bound on their error.  With ``e`` the sum of both bounds and ``resolution`` the largest ``e`` that a part accepts,
 
 * ``e > resolution`` is *undecided*: the solvers were not accurate enough to tell;
 * ``Equal`` is *violated* iff ``|l - r| > e``, ``AtMost`` iff ``l - r > e`` (elementwise); all else *holds*;
@@ -16,155 +16,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.claims.sides import (
+    Outcome,
+    Side,
+    SideFunction,
+    Verdict,
+    accepted_errors,
+    entry_text,
+    failed,
+    judge,
+    numbers,
+)
 
-__all__ = [
-    "AtLeast",
-    "AtMost",
-    "Equal",
-    "Outcome",
-    "Rate",
-    "Relation",
-    "Separates",
-    "Side",
-    "SideFunction",
-    "Undecided",
-]
-
-Verdict: TypeAlias = Literal["holds", "undecided", "violated", "error"]
-
-
-class Undecided(Exception):
-    """Raised by a side whose solver did not converge: the instance is undecided, for the reason given."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a relation: numbers with a bound on their error.
-
-    Parameters
-    ----------
-    value : array_like
-        The numbers; booleans and integers are read as floats.
-    error : array_like
-        Bound on the absolute error, a scalar or an array that broadcasts against ``value``.
-    infinities : bool
-        Whether the statement has infinite entries: they are then compared exactly.
-    """
-
-    value: ArrayLike
-    error: ArrayLike = 0.0
-    infinities: bool = False
-
-
-SideFunction: TypeAlias = Callable[[Any], Side]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a relation gave on one instance.
-
-    Attributes
-    ----------
-    verdict : {"holds", "undecided", "violated", "error"}
-    violation : float
-        Largest ``|l - r|`` (equalities) or ``l - r`` (inequalities, negative where there is slack); NaN on error.
-    excess : float
-        Largest violation beyond its error bound; positive iff violated.
-    error : float
-        Largest ``e``, the sum of both sides' error bounds.
-    resolution : float
-        Largest error that the part accepts, at its tightest entry.
-    slack : float or None
-        Smallest ``r - l`` of an inequality.
-    tightness : float or None
-        Largest ``l / r`` of an inequality over entries with ``r`` above the floor.
-    degenerate : bool
-        Both sides vanish (at most the floor): the instance says nothing.
-    left, right : ndarray
-        The two sides.
-    message : str
-        What is wrong, unless the relation holds.
-    """
-
-    verdict: Verdict
-    violation: float = float("nan")
-    excess: float = float("nan")
-    error: float = float("nan")
-    resolution: float = float("nan")
-    slack: float | None = None
-    tightness: float | None = None
-    degenerate: bool = False
-    left: FloatArray = field(default_factory=lambda: np.empty(0))
-    right: FloatArray = field(default_factory=lambda: np.empty(0))
-    message: str = ""
-
-
-def _numbers(side: Side, name: str) -> tuple[FloatArray, FloatArray]:
-    """Return value and broadcast error of a side; raise ValueError where they cannot be compared."""
-    if not isinstance(side, Side):
-        raise ValueError(f"the {name} side returned {type(side).__name__}, expected a Side")
-    value = np.asarray(side.value)
-    if np.iscomplexobj(value):
-        raise ValueError(f"the {name} side is complex")
-    value = value.astype(float)
-    if value.size == 0:
-        raise ValueError(f"the {name} side is empty")
-    wrong = np.isnan(value) if side.infinities else ~np.isfinite(value)
-    if np.any(wrong):
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"the {name} side is {value[place]} at {place}")
-    error = np.asarray(side.error, dtype=float)
-    if not np.all(error >= 0):
-        raise ValueError(f"the error bound of the {name} side is negative or NaN")
-    try:
-        return value, np.broadcast_to(error, value.shape)
-    except ValueError:
-        raise ValueError(
-            f"the error bound of the {name} side has shape {error.shape}, its value {value.shape}"
-        ) from None
-
-
-def _limit(resolution: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
-    """The resolution, entry by entry; raise ValueError where it cannot be one."""
-    limit = np.asarray(resolution, dtype=float)
-    if not (limit.size and np.all(np.isfinite(limit)) and np.all(limit >= 0)):
-        raise ValueError(f"the resolution is not a finite number >= 0: {limit}")
-    try:
-        return np.broadcast_to(limit, shape)
-    except ValueError:
-        raise ValueError(f"the resolution has shape {limit.shape}, the sides {shape}") from None
-
-
-def _failed(problem: Exception) -> Outcome:
-    return Outcome("error", message=f"{type(problem).__name__}: {problem}")
-
-
-def _entry(place: int, left: FloatArray, right: FloatArray, e: FloatArray) -> str:
-    """The two sides at an entry, for a message."""
-    index = tuple(int(i) for i in np.unravel_index(place, left.shape))
-    where = f" at {index}" if index else ""
-    return f"left {left.flat[place]:.12g}, right {right.flat[place]:.12g}{where}, error bound {e.flat[place]:.3g}"
-
-
-def _judge(
-    excess: FloatArray, e: FloatArray, limit: FloatArray, left: FloatArray, right: FloatArray
-) -> tuple[Verdict, str]:
-    """Verdict and message from the excess of each entry; NaN is an error."""
-    if not np.all(e <= limit):
-        place = int(np.argmax(np.where(np.isfinite(e), e - limit, np.inf)))
-        return "undecided", f"error bound {e.flat[place]:.3g} exceeds the resolution {limit.flat[place]:.3g}"
-    if np.any(np.isnan(excess)):
-        return "error", "the difference of the sides is NaN"
-    if np.all(excess <= 0):
-        return "holds", ""
-    return "violated", _entry(int(np.argmax(excess)), left, right, e)
+__all__ = ["AtLeast", "AtMost", "Equal", "Rate", "Relation", "Separates"]
 
 
 @dataclass(frozen=True)
@@ -208,17 +79,17 @@ class _TwoRoutes:
         Outcome
         """
         try:
-            (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
+            (lv, le), (rv, re) = numbers(left, "left"), numbers(right, "right")
             if lv.shape != rv.shape:
                 raise ValueError(f"the sides have different shapes: left {lv.shape}, right {rv.shape}")
-            limit = _limit(resolution, lv.shape)
+            limit = accepted_errors(resolution, lv.shape)
         except ValueError as problem:
-            return _failed(problem)
+            return failed(problem)
         e = np.asarray(le + re)
         with np.errstate(invalid="ignore"):  # inf - inf is repaired in the next line
             difference = np.where(lv == rv, 0.0, self._difference(lv, rv))
         excess = difference - e
-        verdict, message = _judge(excess, e, limit, lv, rv)
+        verdict, message = judge(excess, e, limit, lv, rv)
         slack, tightness = self._tightness(lv, rv, floor)
         return Outcome(
             verdict,
@@ -322,7 +193,7 @@ class Separates(_TwoRoutes):
         if outcome.verdict in ("error", "undecided"):
             return outcome
         lv, rv = outcome.left, outcome.right
-        e = _numbers(left, "left")[1] + _numbers(right, "right")[1]
+        e = numbers(left, "left")[1] + numbers(right, "right")[1]
         distance = np.abs(lv - rv)
         surely, possibly = float((distance - e).max()), float((distance + e).max())
         verdict: Verdict = (
@@ -337,7 +208,7 @@ class Separates(_TwoRoutes):
             slack=float(distance.max()) - self.margin,
             left=lv,
             right=rv,
-            message="" if verdict == "holds" else _entry(int(np.argmax(distance)), lv, rv, np.asarray(e)),
+            message="" if verdict == "holds" else entry_text(int(np.argmax(distance)), lv, rv, np.asarray(e)),
         )
 
 
@@ -387,7 +258,7 @@ class Rate(_TwoRoutes):
             If the shapes do not fit, the refinements are not positive and monotone, or an error is not above its own
             error bound.
         """
-        (lv, le), (rv, re) = _numbers(left, "left"), _numbers(right, "right")
+        (lv, le), (rv, re) = numbers(left, "left"), numbers(right, "right")
         if lv.ndim == 0 or lv.shape[1:] != rv.shape or parameter.shape != lv.shape[:1] or parameter.size < 2:
             raise ValueError(
                 f"a rate needs sides of shape (n, ...) and (...), n >= 2, got {lv.shape} and {rv.shape}"
@@ -418,13 +289,13 @@ class Rate(_TwoRoutes):
         """
         try:
             slopes, e = self.slopes(left, right, np.asarray(self.parameter(instance), dtype=float))
-            limit = _limit(resolution, slopes.shape)
+            limit = accepted_errors(resolution, slopes.shape)
         except ValueError as problem:
-            return _failed(problem)
+            return failed(problem)
         low, high = self.window
         outside = np.maximum(low - slopes, slopes - high)
         nearer = np.where(slopes - low < high - slopes, low, high)
-        verdict, message = _judge(outside - e, e, limit, slopes, nearer)
+        verdict, message = judge(outside - e, e, limit, slopes, nearer)
         return Outcome(
             verdict,
             violation=float(outside.max()),

@@ -23,7 +23,8 @@ from mdplab.claims.claim import Claim
 from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part
-from mdplab.claims.relations import AtLeast, AtMost, Equal, Outcome, Relation, Side, Undecided
+from mdplab.claims.relations import AtLeast, AtMost, Equal, Relation
+from mdplab.claims.sides import Outcome, Side, Undecided
 
 __all__ = ["Conjecture", "Kind", "Measured", "as_conjecture", "of_part"]
 

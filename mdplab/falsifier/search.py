@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab.claims.relations import Undecided
+from mdplab.claims.sides import Undecided
 from mdplab.falsifier.conjecture import Conjecture, Measured
 from mdplab.falsifier.stack import CopiesDraw, StackDraw
 from mdplab.falsifier.tapes import Tape, mutated, real_vector, signature, with_reals

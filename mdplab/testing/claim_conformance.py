@@ -20,7 +20,8 @@ from mdplab.claims.claim import Claim
 from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
 from mdplab.claims.part import Part, routes
-from mdplab.claims.relations import AtMost, Rate, Separates, Side, SideFunction
+from mdplab.claims.relations import AtMost, Rate, Separates
+from mdplab.claims.sides import Side, SideFunction
 from mdplab.instances.draw import Rejected
 from mdplab.testing._report import fail
 
