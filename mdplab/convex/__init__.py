@@ -6,11 +6,13 @@ its functions.
 """
 
 from mdplab.convex.conjugate_dual import ConjugateDual
+from mdplab.convex.conic_region import conic_divergence_centre, conic_region_program
 from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
 from mdplab.convex.occupancy import conic_entropy_occupancy_program, conic_occupancy_program
 from mdplab.convex.pair_loss import PairLoss
 from mdplab.convex.program import EntropyOccupancy, LinearProgram, ProgramSolution, RegularisedOccupancy
+from mdplab.convex.region import RegionProgram, RegionSolution
 from mdplab.convex.smooth import SmoothMinimum, minimise_smooth
 
 __all__ = [
@@ -20,10 +22,14 @@ __all__ = [
     "LinearProgram",
     "PairLoss",
     "ProgramSolution",
+    "RegionProgram",
+    "RegionSolution",
     "RegularisedOccupancy",
     "SmoothMinimum",
+    "conic_divergence_centre",
     "conic_entropy_occupancy_program",
     "conic_occupancy_program",
+    "conic_region_program",
     "linear_program",
     "minimise_smooth",
 ]

@@ -30,6 +30,7 @@ from mdplab.operators.flow_network import (
 )
 from mdplab.operators.group_advantage import group_advantages
 from mdplab.operators.mirror import mirror_step
+from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
 from mdplab.operators.nucleus import nucleus, restricted_policy
 from mdplab.operators.occupancy import (
     density_ratio,
@@ -104,6 +105,8 @@ __all__ = [
     "marginals",
     "maximisers",
     "mirror_step",
+    "multi_reference_tilt",
+    "multi_reference_value",
     "nucleus",
     "occupancy",
     "occupancy_residual",

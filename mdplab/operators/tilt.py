@@ -202,6 +202,46 @@ def log_tilt(
     return logs if axis in (-1, logs.ndim - 1) else np.moveaxis(logs, -1, axis)
 
 
+def log_product(log_probabilities: ArrayLike, weights: ArrayLike) -> Array:
+    """The geometric mixture before it is normalised: ``sum_i w_i log p_i``.
+
+    Parameters
+    ----------
+    log_probabilities, weights : array_like
+        As for :func:`log_mixture`.
+
+    Returns
+    -------
+    ndarray (..., n)
+        ``-inf`` where a law of positive weight vanishes.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or a negative weight meets a probability zero.
+    """
+    logs = _check.numeric("log_probabilities", log_probabilities)
+    w = _check.numeric("weights", weights)
+    if w.ndim != 1 or logs.ndim < 2 or logs.shape[0] != w.size:
+        raise ValueError(
+            f"weights must have shape (k,) and log_probabilities (k, ..., n); got {w.shape} and {logs.shape}"
+        )
+    if not np.isfinite(w).all():
+        raise ValueError(f"weights must be finite; got {w.tolist()}")
+    total: Array = np.zeros(logs.shape[1:])
+    for law, weight in enumerate(w):
+        if weight == 0:
+            continue
+        vanishing = logs[law].real == -np.inf
+        if weight.real < 0 and vanishing.any():
+            where = first(vanishing)
+            raise ValueError(
+                f"law {law} has probability zero at entry {where} but the negative weight {weight}"
+            )
+        total = total + np.where(vanishing, -np.inf, weight * np.where(vanishing, 0.0, logs[law]))
+    return total
+
+
 def log_mixture(log_probabilities: ArrayLike, weights: ArrayLike) -> Array:
     """Normalised geometric mixture: the logarithm of ``prod_i p_i ** w_i / normaliser``.
 
@@ -229,26 +269,7 @@ def log_mixture(log_probabilities: ArrayLike, weights: ArrayLike) -> Array:
     .. [1] G. E. Hinton, "Training products of experts by minimizing contrastive divergence", Neural Computation
        14, 2002.
     """
-    logs = _check.numeric("log_probabilities", log_probabilities)
-    w = _check.numeric("weights", weights)
-    if w.ndim != 1 or logs.ndim < 2 or logs.shape[0] != w.size:
-        raise ValueError(
-            f"weights must have shape (k,) and log_probabilities (k, ..., n); got {w.shape} and {logs.shape}"
-        )
-    if not np.isfinite(w).all():
-        raise ValueError(f"weights must be finite; got {w.tolist()}")
-    total: Array = np.zeros(logs.shape[1:])
-    for law, weight in enumerate(w):
-        if weight == 0:
-            continue
-        vanishing = logs[law].real == -np.inf
-        if weight.real < 0 and vanishing.any():
-            where = first(vanishing)
-            raise ValueError(
-                f"law {law} has probability zero at entry {where} but the negative weight {weight}"
-            )
-        total = total + np.where(vanishing, -np.inf, weight * np.where(vanishing, 0.0, logs[law]))
-    return log_tilt(total)
+    return log_tilt(log_product(log_probabilities, weights))
 
 
 def gibbs_gap(

@@ -17,6 +17,7 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_policies,
     verify_preferences,
     verify_programs,
+    verify_regions,
     verify_regression,
     verify_total_reward,
 )
