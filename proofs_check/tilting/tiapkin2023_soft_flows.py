@@ -17,8 +17,9 @@ from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
 from mdplab.divergences import total_variation
 from mdplab.instances import SeededDraw, flow_networks
-from mdplab.operators import flow_policy_log, log_visits, path_count_backward
+from mdplab.operators import flow_policy_log, path_count_backward
 from proofs_check.tilting import exact_networks as exact
+from proofs_check.tilting import network_entropy as paths
 from proofs_check.tilting import network_instances as instances
 from proofs_check.tilting import network_routes as by
 from proofs_check.tilting.chain_routes import within
@@ -92,60 +93,6 @@ def policy_of_equal_paths(task: NetworkTask) -> Side:
     """Policy of the flows with the backward policy n(s)/n(t): log-probability of every step"""
     logs = flow_policy_log(path_count_backward(task.network))[task.network.steps]
     return Side(logs, task.log_error + float(rounding(1.0 + np.abs(logs).max(), 16)))
-
-
-def chain_rule(task: NetworkTask, logs: FloatArray, error: float) -> Side:
-    """Entropy of the path law of a policy: expected entropy of its steps.
-
-    A relative error e of the law moves the entropy by at most e (entropy + 2); a negligible probability p counts with
-    ``p |log p| <= 1``.
-    """
-    visits = np.exp(log_visits(task.network, logs)[0])
-    chosen = np.where(task.network.steps, logs, 0.0)
-    value = -float(visits @ (np.exp(logs) * chosen).sum(axis=1))
-    length = task.network.depth + 1
-    return Side(value, 2 * length * error * (value + 2) + float(rounding(value + length, 4 * logs.size)))
-
-
-def entropy_of_equal_paths(task: NetworkTask) -> Side:
-    """Soft backward induction with R/n, chain rule: path entropy"""
-    return chain_rule(task, by.policy(task, task.shared), by.optimum_error(task, task.shared))
-
-
-def entropy_given_the_object(task: NetworkTask) -> Side:
-    """Policy of the flows with the given backward policy, chain rule: path entropy less that of the object"""
-    logs = flow_policy_log(task.network)
-    error = task.log_error + float(rounding(np.abs(logs[task.network.steps]).max(), 8))
-    whole, objects = chain_rule(task, logs, error), entropy_of_the_objects(task)
-    return Side(whole.value - np.asarray(objects.value), np.asarray(whole.error) + objects.error)
-
-
-def entropy_given_the_object_by_enumeration(task: NetworkTask) -> Side:
-    """Enumeration: entropy of P_B(tau | x), averaged over the objects"""
-    paths = task.constructions
-    share = np.exp(
-        task.log_weights - by.log_sums(task.log_weights, np.ones((1, len(paths.ends)), dtype=bool))
-    )
-    value = -float(share @ paths.log_backward)
-    return Side(value, 2 * task.log_error * (value + 2) + float(rounding(value + 1, share.size + 16)))
-
-
-def expected_log_count(task: NetworkTask) -> Side:
-    """Closed form: expected log n"""
-    value = float(np.exp(task.target) @ task.counted)
-    return Side(value, 2 * task.log_error * (value + 2))
-
-
-def entropy_of_the_objects(task: NetworkTask) -> Side:
-    """Closed form: entropy of R / sum R"""
-    value = -float(np.exp(task.target) @ task.target)
-    return Side(value, 2 * task.log_error * (value + 2))
-
-
-def largest_entropy(task: NetworkTask) -> Side:
-    """Closed form: entropy of R / sum R plus the expected log n"""
-    objects, paths = entropy_of_the_objects(task), expected_log_count(task)
-    return Side(objects.value + np.asarray(paths.value), objects.error + np.asarray(paths.error))
 
 
 # --- the claim ------------------------------------------------------------------------------------------------------
@@ -252,18 +199,18 @@ equal_part = SOFT.part(
 entropy_part = SOFT.part(
     "(c, entropy)",
     r"its path entropy is $H(R/\sum R) + \sum_x \frac{R(x)}{\sum R}\log n(x)$",
-    Equal(entropy_of_equal_paths, largest_entropy),
-    resolution=within(largest_entropy),
+    Equal(paths.entropy_of_equal_paths, paths.largest_entropy),
+    resolution=within(paths.largest_entropy),
     reason=by.LOG_SPACE,
     exact=(exact.entropy_of_equal_paths, exact.largest_entropy),
 )
 largest_part = SOFT.part(
     "(c, largest)",
     r"no backward policy has a larger path entropy: given the object it is at most $\log n$ on average",
-    AtMost(entropy_given_the_object, expected_log_count),
-    resolution=lambda task: 1e-9 * (1 + np.abs(expected_log_count(task).value)),
+    AtMost(paths.entropy_given_the_object, paths.expected_log_count),
+    resolution=lambda task: 1e-9 * (1 + np.abs(paths.expected_log_count(task).value)),
     reason=by.LOG_SPACE,
-    cross_left=entropy_given_the_object_by_enumeration,
+    cross_left=paths.entropy_given_the_object_by_enumeration,
     closed=("right",),
     exact=(exact.entropy_given_the_object, exact.expected_log_count),
 )
@@ -313,7 +260,7 @@ def values_without_correction(task: NetworkTask) -> Side:
 
 def half_of_the_log_count(task: NetworkTask) -> Side:
     """Half the expected log n."""
-    side = expected_log_count(task)
+    side = paths.expected_log_count(task)
     return Side(np.asarray(side.value) / 2, side.error)
 
 
@@ -381,7 +328,7 @@ equal_part.control(
     right=policy_of_the_given_paths,
 )
 entropy_part.control(
-    "the entropy of the objects alone", kind="mutation", instance=G4, right=entropy_of_the_objects
+    "the entropy of the objects alone", kind="mutation", instance=G4, right=paths.entropy_of_the_objects
 )
 largest_part.control("half of the bound", kind="constant", instance=G4, right=half_of_the_log_count)
 
