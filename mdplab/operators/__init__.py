@@ -73,8 +73,10 @@ from mdplab.operators.stage_policy_gradient import (
     stage_policy_hessian_product,
 )
 from mdplab.operators.tilt import gibbs_gap, log_mixture, log_sum_exp, log_tilt
+from mdplab.operators.trajectory_tilt import TiltedTrajectories, segment_log_weights, tilted_trajectories
 
 __all__ = [
+    "TiltedTrajectories",
     "action_values",
     "advantage",
     "chain_kl",
@@ -127,6 +129,7 @@ __all__ = [
     "residual_value",
     "restricted_policy",
     "score",
+    "segment_log_weights",
     "soft_advantage",
     "soft_backup",
     "soft_policy_backup",
@@ -142,4 +145,5 @@ __all__ = [
     "staying_actions",
     "survival_time",
     "tilted_chain",
+    "tilted_trajectories",
 ]

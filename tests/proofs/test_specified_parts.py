@@ -31,6 +31,7 @@ SPECIFIED = {
     "parl-hypergradient": "(i) (ii) (iii)",
     "pmd-adaptive-gamma-rate": "(bound) (sum)",
     "pmd-linear-rate": "(bound)",
+    "policy-guided-trajectories": "(a) (b) (c) (d) (e)",
     "rcsl-inconsistency": "(i) (ii)",
     "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
     "residual-npg-iterates": 2,
