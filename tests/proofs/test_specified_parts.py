@@ -8,10 +8,14 @@ from mdplab.claims import Claim, records
 
 SPECIFIED = {
     "best-of-n-kl": 4,
+    "cql-is-dual-q": "(i) (ii)",
     "ctmartingale-orthogonality-rate": 2,
+    "demreg-bellman-gap": "(recursion) (gap) (path-integral) (deterministic)",
+    "demreg-suboptimality": "(identity) (bound)",
     "dist-bellman-wasserstein-contraction": 1,
     "dist-control-not-contraction": 2,
     "doob-is-shaping": "(a) (b) (c) (d)",
+    "dual-q-fixed-policy": 4,
     "dual-v-strong-duality": 3,
     "entropy-npg-rate": "(Q) (log-policy) (monotone)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
@@ -36,6 +40,7 @@ SPECIFIED = {
     "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
     "residual-npg-iterates": 2,
     "residual-policy-gradient": 4,
+    "reward-weighted-iteration": "(a) (b) (c) (d) (e)",
     "rql-composition": 3,
     "rql-discount-mismatch": 2,
     "rql-finite-horizon": "(i) (ii)",
