@@ -7,6 +7,13 @@ r"""The unconstrained dual of an f-regularised linear program, with gradient and
 A stationary point makes ``m`` feasible for ``M' m = c`` and hence optimal for the primal; convexity is that of the
 conjugate, so Newton's method applies wherever the conjugate is differentiable.
 
+Where ``q_i = 0`` the corrected conjugate of a divergence with a finite slope ``u`` at infinity is the constraint
+``(r_i - (Mx)_i)/alpha <= u``, whose multiplier is the mass; it enters as the barrier ``-b log(u - y)``, which leaves a
+duality gap of ``alpha b`` each.  With an infinite slope such a row has no mass and no term.
+
+Many unknowns.  A dense Hessian is used for at most :data:`DENSE` unknowns; beyond them it is never formed unless
+conjugate gradients fail (:mod:`mdplab.convex.gram`).
+
 References
 ----------
 O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality, arXiv 2001.01866.
@@ -15,17 +22,22 @@ O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from mdplab._typing import FloatArray
+from mdplab._typing import BoolArray, FloatArray
+from mdplab.convex.gram import GramMatrix
 from mdplab.divergences import FDivergence
 
-__all__ = ["ConjugateDual"]
+__all__ = ["DENSE", "ConjugateDual"]
 
 _EPS = float(np.finfo(np.float64).eps)
+
+DENSE = 400
+"""The largest number of unknowns for which matrices are dense."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +61,8 @@ class ConjugateDual:
         ``alpha > 0``.
     plain : bool
         Plain instead of corrected conjugate.
+    barrier : float
+        ``b >= 0``, for the rows of weight zero of a divergence with a finite slope at infinity.
     """
 
     matrix: Any
@@ -58,43 +72,86 @@ class ConjugateDual:
     divergence: FDivergence
     strength: float
     plain: bool = False
+    barrier: float = 0.0
+
+    @cached_property
+    def _bounded(self) -> BoolArray:
+        """Rows that are constraints."""
+        free = self.plain or not np.isfinite(self.divergence.domain_upper)
+        return np.zeros(self.weights.size, dtype=bool) if free else self.weights == 0.0
 
     def residual(self, x: FloatArray) -> FloatArray:
         """``reward - matrix x``, shape (N,)."""
         return np.asarray(self.reward - self.matrix @ x)
 
     def mass(self, x: FloatArray) -> FloatArray:
-        """Recovered mass ``q w(residual / strength)``, shape (N,)."""
+        """Recovered mass ``q w(residual / strength)``, and ``b / (u - y)`` of constraints, shape (N,)."""
+        y = self.residual(x) / self.strength
         weight = self.divergence.plain_weight if self.plain else self.divergence.weight
-        return self.weights * weight(self.residual(x) / self.strength)
+        with np.errstate(invalid="ignore"):
+            mass = np.where(self.weights > 0.0, self.weights * weight(y), 0.0)
+        return (
+            mass if not self._bounded.any() else np.where(self._bounded, self.barrier / self._slack(y), mass)
+        )
+
+    def _slack(self, y: FloatArray) -> FloatArray:
+        """Distance from the edge of the domain; 1 where no barrier is, NaN beyond."""
+        slack = np.where(self._bounded, self.divergence.domain_upper - y, 1.0)
+        return np.where(slack > 0.0, slack, np.nan)
 
     def objective(self, x: FloatArray) -> float:
-        """Value of the dual."""
+        """Value of the dual, the barrier included; infinite outside the domain."""
+        y = self.residual(x) / self.strength
         conjugate = self.divergence.plain_conjugate if self.plain else self.divergence.conjugate
-        terms = self.weights * conjugate(self.residual(x) / self.strength)
-        return float(self.linear @ x) + self.strength * float(terms.sum())
+        with np.errstate(invalid="ignore"):
+            terms = np.where(self.weights > 0.0, self.weights * conjugate(y), 0.0)
+        total = float(self.linear @ x) + self.strength * float(terms.sum())
+        if self._bounded.any():
+            total -= self.strength * self.barrier * float(np.log(self._slack(y)).sum())
+        return np.inf if np.isnan(total) else total
 
     def gradient(self, x: FloatArray) -> FloatArray:
         """``linear - matrix' mass``, shape (n,)."""
         return np.asarray(self.linear - self.matrix.T @ self.mass(x))
 
-    def hessian(self, x: FloatArray) -> FloatArray:
-        """``matrix' diag(q w') matrix / strength``, shape (n, n), dense."""
+    def curvature(self, x: FloatArray) -> FloatArray:
+        """Derivative of the mass in the argument ``residual / strength``, shape (N,)."""
         y = self.residual(x) / self.strength
         if self.plain and self.divergence.name == "chi-square":
-            curvature = 0.5 * self.weights
-        else:
-            curvature = self.weights * self.divergence.weight_derivative(y)
-        return self._gram(curvature)
+            return np.asarray(0.5 * self.weights)
+        with np.errstate(invalid="ignore"):
+            out = np.where(self.weights > 0.0, self.weights * self.divergence.weight_derivative(y), 0.0)
+        return (
+            out
+            if not self._bounded.any()
+            else np.where(self._bounded, self.barrier / self._slack(y) ** 2, out)
+        )
+
+    def hessian(self, x: FloatArray) -> FloatArray:
+        """``matrix' diag(q w') matrix / strength``, shape (n, n), dense."""
+        return self._gram(self.curvature(x))
+
+    def newton_matrix(self, x: FloatArray) -> FloatArray | GramMatrix:
+        """The Hessian for :func:`~mdplab.convex.smooth.minimise_smooth`: dense, or a product for many unknowns."""
+        if x.size <= DENSE:
+            return self.hessian(x)
+        return GramMatrix(*self._parts, self.curvature(x) / self.strength)
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any, Any]:
+        matrix = sparse.csr_array(self.matrix)
+        return matrix, sparse.csr_array(matrix.T), sparse.csr_array(matrix.multiply(matrix).T)
 
     def newton_bound(self, x: FloatArray) -> tuple[float, float]:
         """Proven bounds on the Euclidean error of ``x`` and on the 1-norm error of ``mass(x)``.
 
-        Let ``g`` bound the gradient (rounding included), ``lam`` the smallest eigenvalue of the Hessian from below,
-        ``r_i`` be the norm of the ``i``-th row of ``matrix / strength``.  KL: ``w' = w`` makes the curvature lose at
-        most the factor ``exp(-nu)`` while the arguments move by ``nu``; with ``q = max r g / lam < 1`` the minimiser
-        lies within ``(g / lam) nu / (1 - exp(-nu))``, ``nu = -log(1 - q)``.  Chi-square: the same with the pairs that
-        stay active on a ball of twice the first estimate, and no loss of curvature there.
+        Let ``g`` bound the gradient (rounding included) and ``r_i`` be the norm of the ``i``-th row of ``matrix /
+        strength``.  On a ball of radius ``rho`` around ``x`` the ``i``-th argument of ``w'`` moves by at most ``r_i
+        rho``, and ``w'`` is at least the smaller of its values at the two ends (it is monotone, or zero up to the
+        corner ``f'(0)`` and decreasing from there).  Let ``lam`` bound the smallest eigenvalue of the Hessian with
+        these weights from below.  If ``g <= lam rho``, the gradient points outwards on the sphere, so that the
+        minimiser lies in the ball, and within ``g / lam``.  The mass moves by at most the larger of the values of
+        ``w'`` at the ends, times the movement.
 
         Parameters
         ----------
@@ -104,47 +161,74 @@ class ConjugateDual:
         Returns
         -------
         point_error, mass_error : float
-            ``inf`` where the curvature is too small for the gradient that rounding left.
+            ``inf`` where the curvature is too small for the gradient that rounding left, and where barriers are.
 
         References
         ----------
-        F. Bach (2010), Self-concordant analysis for logistic regression, Electronic J. Statistics 4.
+        S. Boyd, L. Vandenberghe (2004), Convex Optimization, section 9.1.2.
         """
+        if self._bounded.any():
+            return np.inf, np.inf
         size = abs(self.matrix)
         norms = np.sqrt(np.asarray((size * size).sum(axis=1)).ravel()) / self.strength
         y = self.residual(x) / self.strength
         width = 2.0 * _EPS * ((x.size + 3.0) * (size @ np.abs(x)) + np.abs(self.reward)) / self.strength
         mass = self.mass(x)
-        # the derivative of w is at most w for KL, 1/2 for chi-square
-        steep = 0.5 * self.weights if self.divergence.name == "chi-square" else 1.01 * mass
-        slack = size.T @ (steep * width + _EPS * (mass.size + 8.0) * np.abs(mass)) + 4.0 * _EPS * np.abs(
-            self.linear
-        )
+        with np.errstate(invalid="ignore", over="ignore"):
+            steep = self._ends(y, width)[1] * width
+            slack = size.T @ (steep + _EPS * (mass.size + 8.0) * np.abs(mass)) + 4.0 * _EPS * np.abs(
+                self.linear
+            )
         gradient = float(np.linalg.norm(self.gradient(x))) + float(np.linalg.norm(slack))
-        if self.divergence.name == "chi-square":
-            keep = np.full(y.size, self.plain)
-            first = self._curvature(0.5 * self.weights * (keep | (y > -2.0)))
-            if not first > 0.0:
-                return np.inf, np.inf
-            radius = 2.0 * gradient / first
-            least = self._curvature(0.5 * self.weights * (keep | (y + 2.0 > norms * radius + width)))
-            if not least * radius >= gradient:
-                return np.inf, np.inf
-            error = gradient / least
-            return error, float((0.5 * self.weights * (norms * error + width)).sum()) * (1.0 + 1e-9)
-        least = self._curvature(mass)
-        if self.divergence.name != "kl" or not float(norms.max()) * gradient < least:
+        first = self._least_curvature(self._ends(y, width)[0])
+        if not (first > 0.0 and np.isfinite(gradient)):
             return np.inf, np.inf
-        nu = -float(np.log1p(-norms.max() * gradient / least))
-        error = gradient / least * (1.0 if nu < 1e-12 else -nu / float(np.expm1(-nu))) * (1.0 + 1e-9)
-        return error, float((mass * np.expm1(norms * error + width)).sum()) * (1.0 + 1e-9)
+        for factor in (1.01, 2.0, 3.0):
+            radius = factor * gradient / first
+            least = self._least_curvature(self._ends(y, norms * radius + width)[0])
+            if least * radius >= gradient:
+                break
+        else:
+            return np.inf, np.inf
+        error = gradient / least * (1.0 + 1e-9)
+        moved = norms * error + width
+        with np.errstate(invalid="ignore", over="ignore"):
+            return error, float((self._ends(y, moved)[1] * moved).sum()) * (1.0 + 1e-9)
 
-    def _curvature(self, weights: FloatArray) -> float:
-        """Lower bound on the smallest eigenvalue of ``matrix' diag(weights) matrix / strength``."""
-        dense = self._gram(weights)
-        n = int(dense.shape[0])
-        least, largest = float(np.linalg.eigvalsh(dense)[0]), float(np.abs(dense).max())
-        return least - 8.0 * n * (n + 8.0) * _EPS * largest
+    def _ends(self, y: FloatArray, off: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Least and largest value of ``q w'`` on ``y - off``, ``y + off``, an infinite one beyond the domain."""
+        if self.plain and self.divergence.name == "chi-square":
+            return 0.5 * self.weights, 0.5 * self.weights
+        row = self.divergence
+        with np.errstate(invalid="ignore", over="ignore"):
+            low, high = (np.nan_to_num(row.weight_derivative(z), nan=np.inf) for z in (y - off, y + off))
+            largest = np.maximum(low, high)
+            if np.isfinite(row.slope_at_zero) and row.order > 2.0:  # infinite at the corner
+                largest = np.where(np.abs(y - row.slope_at_zero) <= off, np.inf, largest)
+            inside = self.weights > 0.0
+            return (
+                np.where(inside, self.weights * np.minimum(low, high), 0.0),
+                np.where(inside, self.weights * largest, 0.0),
+            )
+
+    def _least_curvature(self, weights: FloatArray) -> float:
+        """Lower bound on the smallest eigenvalue of ``matrix' diag(weights) matrix / strength``.
+
+        For many unknowns by dominance: if ``|M_ij| - sum of the other |M_ik| = m_i > 0``, then ``|(Mx)_i| >= m_i
+        |x|_inf`` where ``j`` is the largest entry of ``x``, and ``|x|_inf^2 >= |x|_2^2 / n``.
+        """
+        weights = np.minimum(weights, 1e300)
+        if self.linear.size <= DENSE:
+            dense = self._gram(weights)
+            n = int(dense.shape[0])
+            least, largest = float(np.linalg.eigvalsh(dense)[0]), float(np.abs(dense).max())
+            return least - 8.0 * n * (n + 8.0) * _EPS * largest
+        size = abs(self._parts[0])
+        own, most = np.asarray(size.argmax(axis=1)).ravel(), size.max(axis=1).toarray().ravel()
+        total = np.asarray(size.sum(axis=1)).ravel()
+        margin = np.maximum(2.0 * most - total * (1.0 + 4.0 * _EPS * self.linear.size), 0.0)
+        groups = np.bincount(own, weights * margin**2, minlength=self.linear.size)
+        return float(groups.min()) / self.strength / self.linear.size * (1.0 - 1e-9)
 
     def _gram(self, weights: FloatArray) -> FloatArray:
         """``matrix' diag(weights) matrix / strength`` as a dense array."""

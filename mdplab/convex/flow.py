@@ -32,17 +32,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import bicgstab, splu
 
 from mdplab._typing import BoolArray, FloatArray, IntArray
+from mdplab.convex.conjugate_dual import DENSE
 from mdplab.divergences import FDivergence
 from mdplab.models import MDP
-from mdplab.models._kernel import PAIR
-from mdplab.models._validate import first
 from mdplab.names import Names
 from mdplab.operators.occupancy import flow_matrix
 
-__all__ = ["FlowPolytope", "data_law"]
+__all__ = ["FlowPolytope"]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -188,10 +187,10 @@ class FlowPolytope:
         mix = sparse.csr_array((policy, (self.state, np.arange(policy.size))), shape=(n_states, policy.size))
         empty = np.bincount(self.state, minlength=n_states) == 0
         system = mix @ self.matrix + sparse.diags_array(empty.astype(np.float64))  # I - gamma P_pi
-        if n_states <= 400:
+        if n_states <= DENSE:
             states = np.linalg.solve(system.toarray().T, self.start)
         else:
-            states = splu(sparse.csc_array(system.T)).solve(self.start)
+            states = _solve_sparse(sparse.csr_array(system.T), self.start)
         return policy * np.maximum(states, 0.0)[self.state]
 
     def flow_residual(self, d: FloatArray) -> tuple[FloatArray, float]:
@@ -241,8 +240,9 @@ class FlowPolytope:
         with np.errstate(invalid="ignore"):
             worst = np.where((data == 0.0) & (d == 0.0), 0.0, worst)  # such a pair is not played at all
         # every term is a product or a logarithm of ratios: a few units in the last place of its parts
-        size = np.abs(d * self.reward).sum() + strength * (np.abs(worst) + high + data).sum()
-        size += strength * float((high * _abs_log(high, data)).sum())
+        with np.errstate(over="ignore"):
+            parts = (np.abs(worst) + high + data) * (2.0 + _abs_log(high, data) + _abs_log(low, data))
+        size = np.abs(d * self.reward).sum() + strength * parts.sum()
         rounding = _EPS * (d.size + 8.0) * float(size)
         lower = (
             float(d @ self.reward)
@@ -251,6 +251,39 @@ class FlowPolytope:
             - rounding
         )
         return value, lower
+
+    def _slack(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """``R - BV`` and a bound on its rounding, the stored matrix included."""
+        entries = np.diff(self.matrix.indptr) + 3.0
+        error = _EPS * (entries * (np.abs(self.matrix) @ np.abs(value)) + 2.0 * np.abs(self.reward))
+        error += 2.0 * _EPS * float(np.abs(value).max())  # the matrix: differences from one
+        return self.reward - self.matrix @ value, error
+
+    def lift(self, value: FloatArray, bound: float) -> FloatArray:
+        """``V`` plus the least constant that surely brings ``R - BV`` below a bound, the edge of a domain.
+
+        A constant lowers every residual by ``1 - gamma`` of itself.
+
+        Parameters
+        ----------
+        value : ndarray, shape (S,)
+            Any ``V``.
+        bound : float
+            ``alpha`` times the edge.
+
+        Returns
+        -------
+        ndarray, shape (S,)
+        """
+        for _ in range(4):  # a larger V has more rounding
+            residual, error = self._slack(value)
+            excess = (
+                float((residual + 4.0 * error + 8.0 * _EPS * (np.abs(residual) + abs(bound))).max()) - bound
+            )
+            if excess <= 0.0:
+                break
+            value = value + 1.1 * excess / (self.margin or 1.0)
+        return value
 
     def dual_bound(
         self,
@@ -281,29 +314,46 @@ class FlowPolytope:
         objective, rounding : float
         residual : ndarray, shape (N,)
         """
-        flow = self.matrix @ value
-        residual = self.reward - flow
-        entries = np.diff(self.matrix.indptr) + 3.0
-        delta_error = _EPS * (entries * (np.abs(self.matrix) @ np.abs(value)) + 2.0 * np.abs(self.reward))
-        delta_error += 2.0 * _EPS * float(np.abs(value).max())  # the matrix: differences from one
+        residual, delta_error = self._slack(value)
         y = residual / strength
         conjugate = divergence.plain_conjugate if plain else divergence.conjugate
         weight = divergence.plain_weight if plain else divergence.weight
-        terms = np.where(data > 0.0, data * conjugate(y), 0.0)
+        inside = data > 0.0
+        with np.errstate(invalid="ignore"):
+            terms = np.where(inside, data * conjugate(y), 0.0)
         objective = float(self.start @ value) + strength * float(terms.sum())
         # the conjugate is convex: its change is at most the larger slope at the ends, a little beyond delta_error
         width = delta_error / strength + 2.0 * _EPS * np.abs(y)
-        with np.errstate(invalid="ignore"):
-            ends = (np.abs(weight(y + 2.0 * width)), np.abs(weight(y - 2.0 * width)))
-            slope = np.where(np.isnan(ends[0]), 1.0, np.maximum(ends[0], np.nan_to_num(ends[1], nan=1.0)))
-        rounding = strength * float((data * slope * width).sum())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            middle = np.abs(weight(y))
+            ends = (
+                np.nan_to_num(np.abs(weight(y + k * width)), nan=np.inf, posinf=np.inf) for k in (-2.0, 2.0)
+            )
+            slope = np.where(inside, np.maximum(*ends), 0.0)
+            logs = np.where(inside & (middle > 0.0) & (middle < np.inf), np.abs(np.log(middle)), 0.0)
+            rounding = strength * float(np.where(inside, data * slope * width, 0.0).sum())
+        # mass where no data are: its price is the recession slope, which no reward may exceed
+        if not plain and bool((~inside & (y + width > divergence.domain_upper)).any()):
+            objective = np.inf
+        sizes = strength * (np.abs(terms) + data) * (1.0 + logs)
         count = value.size + y.size + 6.0
-        rounding += (
-            _EPS
-            * count
-            * (float(self.start @ np.abs(value)) + strength * float((np.abs(terms) + data).sum()))
-        )
+        rounding += _EPS * count * (float(self.start @ np.abs(value)) + float(sizes.sum()))
         return objective, rounding, residual
+
+
+def _solve_sparse(system: Any, right: FloatArray) -> FloatArray:
+    """Krylov's method, restarted on the residual; a factorisation (which may fill up) only where it fails."""
+    found, size = np.zeros(right.size), float(np.abs(right).sum())
+    for _ in range(4):
+        residual = right - system @ found
+        if float(np.abs(residual).sum()) <= 4.0 * _EPS * size:
+            return found
+        with np.errstate(all="ignore"):
+            step, info = bicgstab(system, residual, rtol=1e-10, maxiter=500)
+        if info != 0 or not np.isfinite(step).all():
+            return np.asarray(splu(sparse.csc_array(system)).solve(right))
+        found = found + step
+    return found
 
 
 def _terms(d: FloatArray, data: FloatArray, divergence: FDivergence) -> FloatArray:
@@ -315,39 +365,3 @@ def _abs_log(d: FloatArray, data: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         out = np.abs(np.log(d / data))
     return np.where(np.isfinite(out), out, 0.0)
-
-
-def data_law(mdp: MDP, data: ArrayLike) -> FloatArray:
-    """Check a law of the data on pairs.
-
-    Parameters
-    ----------
-    mdp : MDP
-        The model.
-    data : array_like, shape (S, A)
-        Non-negative, summing to one within ``1e-9``, zero at unavailable pairs; it need not be an occupancy.
-
-    Returns
-    -------
-    ndarray, shape (S, A)
-
-    Raises
-    ------
-    ValueError
-        If one of these fails.
-    """
-    table = np.asarray(data, dtype=np.float64)
-    if table.shape != (mdp.n_states, mdp.n_actions):
-        raise ValueError(f"data_occupancy: shape {table.shape}, expected {(mdp.n_states, mdp.n_actions)}")
-    bad = ~(np.isfinite(table) & (table >= 0.0))
-    if mdp.available is not None:
-        bad |= (table > 0.0) & ~mdp.available
-    if bad.any():
-        where = mdp.names.place(PAIR, first(bad))
-        raise ValueError(
-            f"data_occupancy: entry ({where}) is {float(table[first(bad)])!r}; expected a finite number >= 0, "
-            "and 0 where the action is not available"
-        )
-    if abs(table.sum() - 1.0) > 1e-9:
-        raise ValueError(f"data_occupancy: sums to {float(table.sum())!r}; expected 1 (normalised occupancy)")
-    return table

@@ -2,8 +2,9 @@ r"""Regularised occupancy programs as cone programs (cvxpy with Clarabel).
 
 Two concave programs over the normalised occupancies ``d >= 0``, ``B' d = (1 - gamma) mu_0``:
 
-- :func:`conic_occupancy_program`: ``max <d, R> - strength D_f(d || d_O)``; the KL divergence by relative-entropy
-  cones, the chi-square by a second-order cone, the total variation by absolute values.  It is the primal of
+- :func:`conic_occupancy_program`: ``max <d, R> - strength D_f(d || d_O)``; the KL divergences and Jeffreys by
+  relative-entropy cones, the chi-square and Hellinger by second-order cones, the total variation by absolute values,
+  the alpha family by power cones.  It is the primal of
   :func:`mdplab.solvers.dual_v`, which solves the dual by Newton's method and never calls a cone solver.
 - :func:`conic_entropy_occupancy_program`: ``max <d, R + beta log prior> - (beta + eta) sum d log(d / d_s)``, where
   ``d_s = sum_a d(s, a)``: the return regularised by ``beta KL(. || prior)`` and an entropy bonus ``eta``.
@@ -26,8 +27,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
-from mdplab.convex.flow import FlowPolytope, data_law
+from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.program import EntropyOccupancy, ProgramSolution, RegularisedOccupancy, check_limits
+from mdplab.convex.support import data_law, obstacle
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.models import MDP
 from mdplab.solution import Certificate, Status
@@ -55,10 +57,10 @@ def conic_occupancy_program(
     mdp : MDP
         Discounted model with a start law.
     data_occupancy : array_like, shape (S, A)
-        ``d_O``, a law on pairs (not necessarily an occupancy).  For the KL and the chi-square divergence the mass
-        of ``d`` is confined to its support.
-    divergence : {"kl", "chi-square", "total-variation"} or FDivergence
-        Which divergence.
+        ``d_O``, a law on pairs (not necessarily an occupancy).  For a divergence with infinite slope at infinity
+        the mass of ``d`` is confined to its support.
+    divergence : {"kl", "swapped-kl", "jeffreys", "chi-square", "total-variation", "hellinger"} or FDivergence
+        Which divergence; :func:`~mdplab.divergences.alpha_divergence` makes more.
     strength : float
         Weight of the divergence, > 0.
     tol : float
@@ -68,8 +70,8 @@ def conic_occupancy_program(
     -------
     ProgramSolution
         ``primal`` (S, A) is ``d``, ``dual`` (S,) the multipliers of the flow constraint (the dual variable ``V``, up
-        to the solver's accuracy).  Status ``INFEASIBLE`` with objective ``-inf`` when no occupancy has its mass on
-        the support of the data; this is decided by the graph and not by the solver.
+        to the solver's accuracy).  Status ``INFEASIBLE`` with objective ``-inf`` when every occupancy has an infinite
+        price; this is decided by the graph and not by the solver.
 
     Raises
     ------
@@ -85,24 +87,19 @@ def conic_occupancy_program(
     flow = whole
     if not np.isfinite(row.domain_upper):
         flow = whole.restrict(whole.vector(data_table) > 0.0)
-    if not flow.feasible:
-        return _infeasible(flow, task)
+    reason = obstacle(whole, whole.vector(data_table), row)
+    if reason:
+        return _infeasible(flow, task, reason)
     data = flow.vector(data_table)
     # data on pairs that carry no mass cost f(0) each
-    outside = float(whole.vector(data_table).sum() - data.sum())
-    constant = strength * max(outside, 0.0) * float(row.generator(np.zeros(1))[0])
+    closed = ~np.isin(whole.pair, flow.pair)
+    outside = float(whole.vector(data_table)[closed].sum())
+    constant = strength * outside * row.at_zero if outside > 0.0 else 0.0
 
     import cvxpy as cp
 
     d = cp.Variable(flow.reward.size, nonneg=True)
-    if row.name == "kl":
-        cost = cp.sum(cp.kl_div(d, data))
-    elif row.name == "chi-square":
-        cost = cp.sum_squares(cp.multiply(1.0 / np.sqrt(data), d - data))
-    elif row.name == "total-variation":
-        cost = 0.5 * cp.norm1(d - data)
-    else:
-        raise ValueError(f"divergence: {row.name!r} has no cone form")
+    cost = _cost(d, data, row)
     constraint = flow.matrix.T @ d == flow.start
     problem = cp.Problem(cp.Maximize(flow.reward @ d - strength * cost), [constraint])
     status = _solve(problem)
@@ -113,13 +110,38 @@ def conic_occupancy_program(
     objective = float(point @ flow.reward) - strength * float(row.divergence(point, data)) - constant
 
     _, lower = flow.feasible_bound(flow.repair(point), data, row, strength)
-    if np.isfinite(row.domain_upper):  # a constant lowers every residual by (1 - gamma) of itself
-        excess = float((flow.reward - flow.matrix @ value).max()) - row.domain_upper * strength
-        excess += 64.0 * _EPS * (float(np.abs(value).max()) + float(np.abs(flow.reward).max()))
-        value = value + max(excess, 0.0) / (1.0 - flow.discount)
+    if np.isfinite(row.domain_upper):
+        value = flow.lift(value, row.domain_upper * strength)
     upper, rounding, _ = flow.dual_bound(value, data, row, strength)
     below, above = lower - constant, upper + rounding - constant
     return _certified(flow, task, status, objective, point, value, below, above, rounding, tol)
+
+
+def _cost(d: Any, data: FloatArray, row: FDivergence) -> Any:
+    """``D_f(d || data)`` as a convex expression; mass without data costs the slope at infinity."""
+    import cvxpy as cp
+
+    inside, off = np.flatnonzero(data > 0.0), np.flatnonzero(data == 0.0)
+    p, q = d[inside], data[inside]
+    order = {"kl": 1.0, "swapped-kl": 0.0}.get(row.name, row.order)
+    if order == 1.0:
+        cost = cp.sum(cp.kl_div(p, q))
+    elif order == 0.0:
+        cost = cp.sum(cp.kl_div(q, p))
+    elif row.name == "jeffreys":
+        cost = cp.sum(cp.kl_div(p, q)) + cp.sum(cp.kl_div(q, p))
+    elif row.name == "chi-square":
+        cost = cp.sum_squares(cp.multiply(1.0 / np.sqrt(q), p - q))
+    elif row.name == "total-variation":
+        cost = 0.5 * cp.norm1(p - q)
+    elif row.name == "hellinger":
+        cost = cp.sum(p) + q.sum() - 2.0 * cp.sum(cp.multiply(np.sqrt(q), cp.sqrt(p)))
+    elif row.name == "alpha":
+        power = cp.sum(cp.multiply(q ** (1.0 - order), cp.power(p, order, approx=False)))
+        cost = (power - order * cp.sum(p) + (order - 1.0) * q.sum()) / (order * (order - 1.0))
+    else:
+        raise ValueError(f"divergence: {row.name!r} has no cone form")
+    return cost + row.domain_upper * cp.sum(d[off]) if off.size else cost
 
 
 def conic_entropy_occupancy_program(
@@ -294,14 +316,12 @@ def _certified(
     )
 
 
-def _infeasible(flow: FlowPolytope, task: _Task) -> ProgramSolution:
-    """No occupancy lives on the support of the data: found on the graph, hence exact."""
+def _infeasible(flow: FlowPolytope, task: _Task, reason: str) -> ProgramSolution:
+    """Every occupancy has an infinite price: found on the graph, hence exact."""
     empty = np.full(flow.shape[0], np.nan)
     return ProgramSolution(
         status=Status.INFEASIBLE,
-        certificate=Certificate(
-            "error of the objective", 0.0, "no policy stays on the support of the data", 0.0
-        ),
+        certificate=Certificate("error of the objective", 0.0, reason, 0.0),
         objective=-np.inf,
         primal=np.full(flow.shape, np.nan),
         dual=empty,

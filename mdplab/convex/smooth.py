@@ -2,7 +2,8 @@ r"""Smooth convex minimisation by a damped Newton method, to the floor that roun
 
 The step ``p`` solves ``(H + ridge I) p = -g``; the ridge is zero where the Hessian has a Cholesky factor and grows by
 factors of 100 from ``1e-13`` (of the system scaled to a unit diagonal) where it has not, or only by rounding: too few
-active pairs in a chi-square dual, a flat direction of a logistic loss.  A step is halved until the objective falls
+active pairs in a chi-square dual, a flat direction of a logistic loss.  A Hessian given as a product makes its own
+step (:mod:`mdplab.convex.gram`).  A step is halved until the objective falls
 by ``1e-4`` of its predicted decrease.  Near the minimum differences of the objective are rounding; there a step is
 accepted if it makes the gradient smaller.  The iteration ends when the gradient norm is below ``tol`` and the next
 step no longer halves it, or when no step helps.
@@ -31,6 +32,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from mdplab._typing import FloatArray
+from mdplab.convex.gram import GramMatrix
 from mdplab.interrupts import asked
 from mdplab.solution import Certificate, Layout, Solution, Status
 
@@ -68,7 +70,7 @@ class SmoothMinimum(Solution):
 def minimise_smooth(
     fn: Callable[[FloatArray], float],
     gradient: Callable[[FloatArray], FloatArray],
-    hessian: Callable[[FloatArray], FloatArray],
+    hessian: Callable[[FloatArray], FloatArray | GramMatrix],
     start: ArrayLike,
     *,
     tol: float = 1e-10,
@@ -81,7 +83,8 @@ def minimise_smooth(
     Parameters
     ----------
     fn, gradient, hessian : callable
-        Value, gradient (n,) and Hessian (n, n) at a point (n,).  The value may be ``inf`` outside the domain.
+        Value, gradient (n,) and Hessian (n, n) at a point (n,), the last dense or, without a gauge, as a
+        :class:`~mdplab.convex.gram.GramMatrix`.  The value may be ``inf`` outside the domain.
     start : array_like, shape (n,)
         Where to begin; the objective must be finite there.
     tol : float
@@ -126,7 +129,8 @@ def minimise_smooth(
         if norm == 0.0:
             status = Status.CONVERGED
             break
-        step, ridge = _newton_step(hessian(x), g, flat)
+        h = hessian(x)
+        step, ridge = h.step(g) if isinstance(h, GramMatrix) else _newton_step(h, g, flat)
         step = project(step)
         largest_ridge = max(largest_ridge, ridge)
         candidate = _line_search(fn, gradient, project, x, value, g, norm, step)

@@ -11,20 +11,29 @@ the flow residual ``(1 - gamma) mu_0 - B' d`` of the recovered mass ``d = q w((R
 point yields the primal solution.  The plain conjugate drops ``d >= 0``: its minimum is never smaller, and larger as
 soon as the relaxed solution has negative mass.
 
-Methods.  KL: damped Newton from the constant ``max R / (1 - gamma)``, where all residuals are non-positive and no
-exponential overflows.  Chi-square: damped Newton from ``V = 0`` with a small ridge where too few pairs are active.
-Total variation: a linear program, with the explicit bound ``R - BV <= alpha/2`` of the domain of its conjugate.
+Methods.  Smooth conjugates: damped Newton from the constant ``V`` at which the recovered mass is one, so that no
+weight overflows, pairs are active, and all arguments lie inside the domain; the line search keeps them there.  Up to
+400 reached states the Hessian is dense, beyond that it is a product (:mod:`mdplab.convex.gram`).  Total variation:
+a linear program, with the explicit bound ``R - BV <= alpha/2`` of the domain of its conjugate.
 
-Reachability.  States that no occupancy reaches are taken out, with the price ``alpha q f(0)`` of their data: for KL
-their ``V`` tends to ``+inf`` and the minimum is ``NOT_ATTAINED`` (the infimum is still certified); for the others any
-large ``V`` will do and the point is ``NOT_UNIQUE``.  Pairs without data are closed for KL and chi-square; where no
-policy avoids them the primal is ``INFEASIBLE``.
+Pairs without data.  A divergence with infinite slope at infinity (KL, Jeffreys, chi-square, alpha >= 1) closes them;
+where no policy avoids them the primal is ``INFEASIBLE``, and the certificate names a state without data that the start
+law leads to.  With a finite slope ``u`` (swapped KL, Hellinger, total variation, alpha < 1) mass may leave the data at
+the price ``alpha u`` a unit: the pair is a constraint ``R - BV <= alpha u``, whose multiplier is the mass.  A
+logarithmic barrier leads to the constraints that carry mass, which are then made equalities
+(:mod:`mdplab.convex.dual_point`).
+
+Reachability.  States that no occupancy reaches are taken out, with the price ``alpha q f(0)`` of their data.  Where
+that is infinite (swapped KL, Jeffreys, alpha <= 0) the program is ``INFEASIBLE``, and the certificate names the pair.
+Else, with ``f'(0) = -inf`` (KL, Hellinger, alpha <= 1) their ``V`` tends to ``+inf`` and the minimum is
+``NOT_ATTAINED`` (the infimum is still certified); for the others any large ``V`` will do and the point is
+``NOT_UNIQUE``.
 
 Certificate.  ``upper`` is the dual objective at the ``V`` found, a bound by weak duality whatever ``V`` is; ``lower``
 is the primal objective at the exact occupancy of the recovered policy (one linear solve, whose residual is charged
 by :meth:`~mdplab.convex.flow.FlowPolytope.feasible_bound`).  The optimal value lies between them.  Strong convexity
 of the divergence turns the gap into a bound on the occupancy:
-``|d_feasible - d*|_1 <= sqrt(2 gap / (alpha m))`` with ``m = 1`` for KL (Pinsker) and ``m = 2`` for chi-square; where
+``|d_feasible - d*|_1 <= sqrt(2 gap / (alpha m))`` with the modulus ``m`` of the table, where it has one; where
 the dual is strictly convex at its minimum the bound of
 :meth:`~mdplab.convex.conjugate_dual.ConjugateDual.newton_bound` is linear in the gradient, hence far smaller.
 
@@ -37,18 +46,17 @@ O. Nachum, B. Dai (2020), Reinforcement learning via Fenchel-Rockafellar duality
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
-from mdplab._typing import FloatArray, IntArray
+from mdplab._typing import FloatArray
 from mdplab.convex.conjugate_dual import ConjugateDual
-from mdplab.convex.flow import FlowPolytope, data_law
-from mdplab.convex.linear import linear_program
-from mdplab.convex.program import RegularisedOccupancy, check_limits, power_of_two
+from mdplab.convex.dual_point import linear_point, newton_point
+from mdplab.convex.flow import FlowPolytope
+from mdplab.convex.program import RegularisedOccupancy, check_limits
 from mdplab.convex.smooth import minimise_smooth
+from mdplab.convex.support import data_law, obstacle
 from mdplab.divergences import FDivergence, f_divergence
 from mdplab.interrupts import interruptible
 from mdplab.models import MDP
@@ -92,10 +100,10 @@ class DualSolution(Solution):
         Proven bounds on the optimal value.
     value_error : float
         Proven bound on the Euclidean distance from ``value`` to the dual minimiser; ``inf`` where none is known
-        (total variation, too few active pairs, not attained).
+        (total variation, too few active pairs, mass off the data, not attained).
     occupancy_error : float
         Proven bound on the 1-norm distance from ``feasible_occupancy`` (plain conjugate: ``occupancy``) to the
-        optimum; ``inf`` for the total variation, whose optimum need not be unique.
+        optimum; ``inf`` for the total variation, whose optimum need not be unique, and where none is known.
     flow_residual : float
         Largest entry of ``|B' occupancy - (1 - gamma) mu_0|``.
     problem : RegularisedOccupancy
@@ -126,17 +134,6 @@ class DualSolution(Solution):
         return 0.0 if self.lower == self.upper else self.upper - self.lower
 
 
-class _Inner(NamedTuple):
-    """Outcome on the states that carry mass: V, recovered mass, gradient norms, what ended the method, bounds."""
-
-    value: FloatArray
-    mass: FloatArray
-    residuals: FloatArray
-    ended: Status
-    value_error: float
-    mass_error: float
-
-
 @interruptible
 def dual_v(
     mdp: MDP,
@@ -156,12 +153,13 @@ def dual_v(
         Discounted model with a start law.
     data_occupancy : array_like, shape (S, A)
         ``d_O``, a law on pairs; it need not be an occupancy.
-    divergence : {"kl", "chi-square", "total-variation"} or FDivergence
-        Which divergence.
+    divergence : {"kl", "swapped-kl", "jeffreys", "chi-square", "total-variation", "hellinger"} or FDivergence
+        Which divergence; :func:`~mdplab.divergences.alpha_divergence` makes more.
     strength : float
         Weight of the divergence, > 0.
     conjugate : {"corrected", "plain"}
-        ``"plain"`` drops the constraint ``d >= 0`` (KL: no difference; not for the total variation).
+        ``"plain"`` drops the constraint ``d >= 0``: the chi-square; no difference where weights are positive
+        (``f'(0) = -inf``); not defined for the others.
     tol : float
         Accuracy of the objective, relative to ``max(1, |objective|)``.
     max_steps : int
@@ -190,9 +188,9 @@ def dual_v(
     check_limits(tol=tol, max_steps=max_steps)
     table = data_law(mdp, data_occupancy)
     flow = FlowPolytope.of(mdp)
-    plain = conjugate == "plain" and row.name != "kl"
+    plain = conjugate == "plain" and np.isfinite(row.slope_at_zero)
     if plain and row.name != "chi-square":
-        raise ValueError("conjugate: 'plain' is defined for 'kl' and 'chi-square'")
+        raise ValueError(f"conjugate: 'plain' is not defined for {row.name!r}, expected 'corrected'")
     problem = RegularisedOccupancy(table, row, float(strength), "plain" if plain else "corrected")
     found = (_plain if plain else _corrected)(flow, problem, tol, max_steps)
     warn_max_steps("dual_v", found.status, found.steps, found.certificate.bound, tol)
@@ -202,16 +200,18 @@ def dual_v(
 def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, max_steps: int) -> DualSolution:
     """The dual with ``d >= 0``, on the pairs that can carry mass."""
     data, row, strength = flow.vector(problem.data), problem.divergence, problem.strength
+    reason = obstacle(flow, data, row)
+    if reason:
+        return _infeasible(flow, problem, reason)
     open_pairs = flow.restrict(data > 0.0) if not np.isfinite(row.domain_upper) else flow
-    if not open_pairs.feasible:
-        return _infeasible(flow, problem)
     reached = open_pairs.reachable()
     inner = open_pairs.restrict(reached[open_pairs.state])
     chosen = np.isin(flow.pair, inner.pair)
     # pairs that cannot carry mass keep the price f(0) of their data
-    constant = strength * float(data[~chosen].sum()) * float(row.generator(np.zeros(1))[0])
+    outside = float(data[~chosen].sum())
+    constant = strength * outside * row.at_zero if outside > 0.0 else 0.0
     columns = np.flatnonzero(reached)
-    solve = _newton if row.smooth else _total_variation
+    solve = newton_point if row.smooth else linear_point
     part = solve(inner, columns, data[chosen], problem, max_steps)
     value = np.zeros(flow.shape[0])
     value[columns] = part.value
@@ -227,14 +227,16 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
 
     attained = bool(reached.all())
     dead = np.bincount(open_pairs.state, minlength=flow.shape[0]) == 0
-    limit = row.name == "kl" or bool(dead.any())
+    limit = (outside > 0.0 and np.isinf(row.slope_at_zero)) or bool(dead.any())
     if not attained and limit:
-        # V may be as large as we please where no mass arrives (KL never gets enough), as small where none may arrive
+        # V may be as large as we please where no mass arrives (positive weights never have enough), as small where
+        # none may arrive
         value[~reached] = np.inf
         value[dead] = -np.inf
     elif not attained:
-        # large enough for all residuals there to be at most -2 strength
-        size = float(np.abs(value).max()) + float(np.abs(flow.reward).max()) + 2.0 * strength
+        # large enough for all weights there to vanish
+        depth = 1.0 + max(-row.slope_at_zero, 0.0) if np.isfinite(row.slope_at_zero) else 1.0
+        size = float(np.abs(value).max()) + float(np.abs(flow.reward).max()) + depth * strength
         value[~reached] = 2.0 * size / (1.0 - flow.discount)
     finite = np.isfinite(value)
     residual = flow.reward - flow.matrix @ np.where(finite, value, 0.0)
@@ -274,52 +276,6 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
         flow_residual=float(np.abs(flow.flow_residual(occupancy)[0]).max()),
         problem=problem,
     )
-
-
-def _newton(
-    flow: FlowPolytope, columns: IntArray, data: FloatArray, problem: RegularisedOccupancy, max_steps: int
-) -> _Inner:
-    """Minimise a smooth dual on the reached states."""
-    row, matrix = problem.divergence, sparse.csr_array(flow.matrix[:, columns])
-    dual = ConjugateDual(matrix, flow.start[columns], data, flow.reward, row, problem.strength)
-    level = float(flow.reward.max()) / (1.0 - flow.discount) if row.name == "kl" else 0.0
-    start = np.full(columns.size, level)
-    minimum = minimise_smooth(
-        dual.objective, dual.gradient, dual.hessian, start, tol=1e-13, max_steps=max_steps
-    )
-    errors = dual.newton_bound(minimum.point)
-    return _Inner(minimum.point, dual.mass(minimum.point), minimum.residuals, minimum.status, *errors)
-
-
-def _total_variation(
-    flow: FlowPolytope, columns: IntArray, data: FloatArray, problem: RegularisedOccupancy, max_steps: int
-) -> _Inner:
-    """``min start . V + data . u`` with ``u >= R - BV``, ``u >= -alpha/2``, ``R - BV <= alpha/2``.
-
-    The solver's tolerances are absolute, so that rewards, strength and ``V`` are divided by a common power of two.
-    """
-    n, pairs = columns.size, data.size
-    matrix, identity = sparse.csr_array(flow.matrix[:, columns]), sparse.eye_array(pairs)
-    upper = problem.divergence.domain_upper * problem.strength
-    unit = power_of_two(max(float(np.abs(flow.reward).max()), problem.strength))
-    program = linear_program(
-        np.concatenate([flow.start[columns], data]),
-        at_least=(
-            sparse.block_array([[matrix, identity], [matrix, None]], format="csr"),
-            np.concatenate([flow.reward, flow.reward - upper]) / unit,
-        ),
-        lower=np.concatenate([np.full(n, -np.inf), np.full(pairs, -upper / unit)]),
-    )
-    value, multipliers = unit * program.primal[:n], program.multipliers["at_least"]
-    if not np.isfinite(value).all():  # the solver failed: any V proves something
-        value, multipliers = np.zeros(n), np.concatenate([data, np.zeros(pairs)])
-    # the domain of the conjugate is a hard constraint: a constant lowers every residual by (1 - gamma) of itself
-    excess = float((flow.reward - matrix @ value).max()) - upper
-    margin = flow.margin if flow.margin > 0.0 else 1.0
-    size = float(np.abs(value).max() + np.abs(flow.reward).max()) + max(excess, 0.0) / margin
-    value = value + max(excess + 64.0 * _EPS * size, 0.0) / margin
-    mass = multipliers[:pairs] + multipliers[pairs:]
-    return _Inner(value, mass, np.zeros(0), program.status, np.inf, np.inf)
 
 
 def _plain(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, max_steps: int) -> DualSolution:
@@ -368,14 +324,12 @@ def _plain(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, max_st
     )
 
 
-def _infeasible(flow: FlowPolytope, problem: RegularisedOccupancy) -> DualSolution:
-    """No occupancy lives on the support of the data (decided on the graph): the dual is unbounded below."""
+def _infeasible(flow: FlowPolytope, problem: RegularisedOccupancy, reason: str) -> DualSolution:
+    """Every occupancy has an infinite price (decided on the graph): the dual is unbounded below."""
     nothing = np.full(flow.shape, np.nan)
     return DualSolution(
         status=Status.INFEASIBLE,
-        certificate=Certificate(
-            "error of the objective", 0.0, "no policy stays on the support of the data", 0.0
-        ),
+        certificate=Certificate("error of the objective", 0.0, reason, 0.0),
         value=np.full(flow.shape[0], np.nan),
         objective=-np.inf,
         occupancy=nothing,

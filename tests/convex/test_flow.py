@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdplab.convex import FlowPolytope
-from mdplab.convex.flow import data_law
+from mdplab.convex.support import data_law
 from mdplab.divergences import CHI_SQUARE, KL, TOTAL_VARIATION
 from mdplab.models import MDP
 from mdplab.operators import occupancy, occupancy_residual

@@ -88,7 +88,7 @@ def test_f_divergences_agree_with_floats() -> None:
     for name in ("kl", "swapped-kl", "jeffreys", "chi-square", "total-variation", "hellinger"):
         row = divergences.f_divergence(name)
         assert close(exact.f_divergence(p, q, name), row.divergence(P, Q), 1e-13)
-    for order in (-1.5, 0.0, 0.25, 1.0, 3.0):
+    for order in (-0.5, 0.0, 0.25, 1.0, 1.5):
         row = divergences.alpha_divergence(order)
         assert close(exact.f_divergence(p, q, "alpha", order), row.divergence(P, Q), 1e-13)
         for one, other in (([0, 1], [0.5, 0.5]), ([0.5, 0.5], [0, 1]), ([0, 1], [0, 1])):
@@ -96,10 +96,10 @@ def test_f_divergences_agree_with_floats() -> None:
             if np.isfinite(floats):
                 assert exact.distance(enclosed, exact.dyadic(float(floats))) < 1e-15
             else:
-                assert enclosed == exact.ball(math.inf)
+                assert enclosed == exact.ball(0) - exact.ball(-math.inf)
     assert close(exact.f_divergence(2 * p, q, "kl"), divergences.KL.divergence(2 * P, Q), 1e-13)
     assert close(exact.entropy(p), divergences.entropy(P))
-    with pytest.raises(ValueError, match="name is 'hellinger'"):
+    with pytest.raises(ValueError, match="name is 'renyi'"):
         exact.f_divergence(p, q, "renyi")
     with pytest.raises(ValueError, match="order is None"):
         exact.f_divergence(p, q, "alpha")
