@@ -47,8 +47,10 @@ def log_binomial(count: int, probability: float) -> FloatArray:
         raise ValueError(f"count: expected an integer >= 0, got {count!r}")
     if not 0.0 <= probability <= 1.0:
         raise ValueError(f"probability: expected a number in [0, 1], got {probability!r}")
-    k = np.arange(count + 1)
-    coefficients = np.array([math.log(math.comb(count, int(i))) for i in k])
+    k, coefficient, coefficients = np.arange(count + 1), 1, np.zeros(count + 1)
+    for i in range(count):
+        coefficient = coefficient * (count - i) // (i + 1)  # exact, of any size
+        coefficients[i + 1] = math.log(coefficient)
     with np.errstate(divide="ignore", invalid="ignore"):
         # 0 log 0 = 0: no success among impossible ones costs nothing
         successes = np.where(k == 0, 0.0, k * np.log(probability))
