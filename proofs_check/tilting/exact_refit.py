@@ -217,8 +217,15 @@ def share_of_anchored_before(task: AnchorTask) -> Array:
 
 
 def penalised(task: AnchorTask) -> Array:
-    """(d): logarithms of the iterates whose weights carry the penalty."""
-    return rounds_in_turn(task.penalised)
+    """(d): logarithms of the iterates, weighted by ``w`` and by ``e^{-D}`` in turn."""
+    law = mdplab.exact.ball(mdplab.exact.laws(task.start))
+    weighing, discouraging = mdplab.exact.exp(task.log_weight), mdplab.exact.exp(-task.penalty)
+    laws = []
+    for _ in range(task.rounds):
+        weighted = law * weighing * discouraging
+        law = weighted / weighted.sum()
+        laws.append(law)
+    return np.asarray(mdplab.exact.log(np.array(laws, dtype=object)))
 
 
 def powers_of_the_penalised(task: AnchorTask) -> Array:

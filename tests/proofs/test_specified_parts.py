@@ -7,6 +7,7 @@ import pytest
 from mdplab.claims import Claim, records
 
 SPECIFIED = {
+    "anchored-reward-weighting": "(a) (b) (c) (d)",
     "best-of-n-kl": 4,
     "cql-is-dual-q": "(i) (ii)",
     "ctmartingale-orthogonality-rate": 2,
