@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Separates, Side, rounding
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Separates, Side
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual import exact_composition as exact
+from proofs_check.soft_residual.any_prior_routes import by_iteration, by_newton, reference_error
 from proofs_check.soft_residual.composition_instances import (
     CompositionTask,
     Step,
@@ -30,29 +30,6 @@ from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, exchanged_acti
 # --- the routes -----------------------------------------------------------------------------------------------------
 
 Customise = Callable[[CompositionTask, FloatArray, Step], ControlSolution]
-
-
-def by_iteration(task: CompositionTask, log_prior: FloatArray, step: Step) -> ControlSolution:
-    """Residual soft Q iteration."""
-    return solvers.residual_q_learning(
-        task.mdp, step.reward, log_prior, prior_weight=step.weight, temperature=step.temperature, tol=1e-12
-    )
-
-
-def by_newton(task: CompositionTask, log_prior: FloatArray, step: Step) -> ControlSolution:
-    """Soft policy iteration with the log-prior as reference."""
-    return solvers.soft_policy_iteration(
-        task.mdp.replace(reward=step.reward),
-        temperature=step.temperature,
-        log_reference=step.weight / step.temperature * log_prior,
-        tol=1e-9,
-    )
-
-
-def reference_error(task: CompositionTask, log_prior: FloatArray, step: Step) -> float:
-    """What the rounding of a reward and of a weighted log-prior does to a policy."""
-    size = step.weight * np.abs(log_prior).max() + np.abs(step.reward).max()
-    return float(rounding(size, 8)) / (1 - task.mdp.discount) / (2 * step.temperature)
 
 
 def in_turn(task: CompositionTask, first: Step, second: Step, customise: Customise) -> Side:
@@ -69,7 +46,8 @@ def in_turn(task: CompositionTask, first: Step, second: Step, customise: Customi
     )
     moved = second.weight / first.temperature * backward / (1 - task.mdp.discount)
     error = outer.policy_error + moved / (2 * second.temperature)
-    return Side(outer.policy, error + reference_error(task, inner.log_policy, second))
+    error += reference_error(task, inner.log_policy, second) / (2 * second.temperature)
+    return Side(outer.policy, error)
 
 
 def composed_policy(task: CompositionTask) -> Side:
@@ -98,7 +76,8 @@ def one_shot_policy(task: CompositionTask) -> Side:
 def solved_at_once(task: CompositionTask, step: Step) -> Side:
     """Soft policy iteration on one customisation of the prior."""
     found = by_newton(task, task.log_prior, step)
-    return Side(found.policy, found.policy_error + reference_error(task, task.log_prior, step))
+    wrong = reference_error(task, task.log_prior, step) / (2 * step.temperature)
+    return Side(found.policy, found.policy_error + wrong)
 
 
 # --- the claim ------------------------------------------------------------------------------------------------------

@@ -68,9 +68,9 @@ def policy_scale(task: CustomisationTask) -> float:
 
 
 def value_scale(task: CustomisationTask) -> float:
-    """1e-11 at the size of the values."""
+    """1e-12 at the size of the values."""
     values = np.abs(task.mdp.reward).max() + new_temperature(task) + task.prior_temperature
-    return float(1e-11 * (1 + (1 + task.reward_weight) * values / (1 - task.mdp.discount)))
+    return float(1e-12 * (1 + (1 + task.reward_weight) * values / (1 - task.mdp.discount)))
 
 
 def cold_scale(task: CustomisationTask) -> float:
