@@ -50,6 +50,7 @@ SPECIFIED = {
     "rql-prior-error": "(i) (ii) (iii)",
     "rql-retempering": "(i) (ii) (iii)",
     "rql-shaping-equivalence": 4,
+    "rql-tradeoff-monotone": "(L) (K) (envelope) (hidden)",
     "soft-policy-gradient": 2,
     "tilt-conditional-independence": "(a) (b) (c) (d)",
     "tilt-soft-optimal-chain": "(a) (b) (c) (d) (e)",
