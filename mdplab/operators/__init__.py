@@ -74,13 +74,22 @@ from mdplab.operators.stage_policy_gradient import (
 )
 from mdplab.operators.tilt import gibbs_gap, log_mixture, log_sum_exp, log_tilt
 from mdplab.operators.trajectory_tilt import TiltedTrajectories, segment_log_weights, tilted_trajectories
+from mdplab.operators.transport import (
+    TransportProx,
+    collapse_strength,
+    push_forward,
+    rest_strength,
+    transport_prox,
+)
 
 __all__ = [
     "TiltedTrajectories",
+    "TransportProx",
     "action_values",
     "advantage",
     "chain_kl",
     "chain_to_features",
+    "collapse_strength",
     "compatible_fit",
     "converted_policy_log",
     "density_ratio",
@@ -122,11 +131,13 @@ __all__ = [
     "policy_hessian",
     "policy_hessian_product",
     "policy_of_occupancy",
+    "push_forward",
     "reachability_backup",
     "regulariser",
     "residual_backup",
     "residual_policy_log",
     "residual_value",
+    "rest_strength",
     "restricted_policy",
     "score",
     "segment_log_weights",
@@ -146,4 +157,5 @@ __all__ = [
     "survival_time",
     "tilted_chain",
     "tilted_trajectories",
+    "transport_prox",
 ]
