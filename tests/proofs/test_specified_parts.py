@@ -52,6 +52,7 @@ SPECIFIED = {
     "rql-shaping-equivalence": 4,
     "rql-tradeoff-monotone": "(L) (K) (envelope) (hidden)",
     "soft-policy-gradient": 2,
+    "subgoal-elbo": "(a) (b) (c) (d) (e)",
     "tilt-conditional-independence": "(a) (b) (c) (d)",
     "tilt-soft-optimal-chain": "(a) (b) (c) (d) (e)",
     "tilt-start-and-penalty": "(a) (b) (c)",
