@@ -22,6 +22,7 @@ __all__ = [
     "best_by_maxima",
     "combined",
     "divergence_from_the_optimum",
+    "number",
 ]
 
 COLD, HOT = three_state_task(1e-3), three_state_task(1e3)
@@ -45,6 +46,11 @@ def divergence_from_the_optimum(task: DemonstrationTask, *, swapped: bool = Fals
     else:
         found = task.divergence(logs, task.roots.log_policy, reference_error=task.roots.log_policy_errors)
     return Side(task.temperature * found.value, 1.01 * task.temperature * found.error)
+
+
+def number(side: Side) -> Number:
+    """A scalar side as a number."""
+    return Number(float(np.asarray(side.value)), float(np.asarray(side.error)))
 
 
 def combined(*signed: tuple[int, Number]) -> Number:

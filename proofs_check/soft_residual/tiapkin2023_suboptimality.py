@@ -36,6 +36,7 @@ from proofs_check.soft_residual.demonstration_routes import (
     best_by_maxima,
     combined,
     divergence_from_the_optimum,
+    number,
 )
 
 # --- the routes --------------------------------------------------------------------------------
@@ -97,9 +98,7 @@ def loss_with_penalty(task: DemonstrationTask) -> Side:
 def three_terms(task: DemonstrationTask) -> Side:
     """Forward sweeps: expert gap, optimisation gap, and lambda times the difference of the divergences of the expert"""
     found = bound_of(forward(task))
-    farther = np.asarray(divergence_from_the_optimum(task).value)
-    error = np.asarray(divergence_from_the_optimum(task).error)
-    return Side(*combined((1, found), (-1, Number(float(farther), float(error)))))
+    return Side(*combined((1, found), (-1, number(divergence_from_the_optimum(task)))))
 
 
 def bound_of(terms: Terms) -> Number:

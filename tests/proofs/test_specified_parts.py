@@ -11,6 +11,7 @@ SPECIFIED = {
     "best-of-n-kl": 4,
     "cql-is-dual-q": "(i) (ii)",
     "ctmartingale-orthogonality-rate": 2,
+    "demreg-bc-rate": "(middle) (bound) (enumeration) (rate) (constant) (consequence)",
     "demreg-bellman-gap": "(recursion) (gap) (path-integral) (deterministic)",
     "demreg-suboptimality": "(identity) (bound)",
     "dist-bellman-wasserstein-contraction": 1,
