@@ -111,7 +111,7 @@ class NetworkTask:
         network, whose flows differ by that deviation a step.
         """
         network = self.network
-        smallest = float(network.backward[network.edges.T].min(initial=1.0))
+        smallest = float(network.backward[network.backward > 0].min(initial=1.0))
         size = float(np.abs(np.log(network.reward[network.objects])).max()) - np.log(smallest)
         return (network.depth + 2) * (float(rounding(1 + size, 6)) + 2 * network.row_deviation)
 

@@ -22,6 +22,7 @@ SPECIFIED = {
     "entropy-npg-rate": "(Q) (log-policy) (monotone)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
     "guided-chain-not-tilt": "(a) (b) (c) (d)",
+    "gfn-balance": "(a) (b) (c) (d)",
     "gfn-soft-rl": "(a) (b) (c)",
     "group-normalised-gradient": "(a) (b) (c)",
     "information-gain-chi-square": "(a) (b) (c) (d)",
