@@ -61,6 +61,7 @@ SPECIFIED = {
     "tilt-value-error": "(a) (b) (c)",
     "top-p-mask": "(a) (b) (c) (d) (e)",
     "trajectory-reweighting": "(i) (ii) (iii) (iv)",
+    "trpo-lagrangian-path": "(solution) (multiplier) (increasing) (limit) (monotone) (converse)",
     "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
     "w2-flow-bound": "(sharp) (Lipschitz) (factors) (attained)",
 }
