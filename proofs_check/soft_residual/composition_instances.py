@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,11 +15,13 @@ from mdplab.operators import log_tilt
 from proofs_check.soft_residual.instances import CustomisationTask, customisation_data, three_state_task
 
 __all__ = [
+    "NEAR_DETERMINISTIC",
     "AnyPriorTask",
     "CompositionTask",
     "PureKLTask",
     "Step",
     "composition_task",
+    "near_deterministic_composition",
     "pure_kl_task",
     "three_state_composition",
     "three_state_pure_kl",
@@ -111,13 +113,14 @@ def composition_task(draw: Draw) -> CompositionTask:
 def pure_kl_task(draw: Draw) -> PureKLTask:
     """The same with each weight equal to its temperature, the two temperatures equal or not."""
     task = composition_task(draw)
-    data = {name: getattr(task, name) for name in CompositionTask.__dataclass_fields__}
+    data = {field.name: getattr(task, field.name) for field in fields(task)}
     if draw.choice((False, True)):
         data["second_temperature"] = task.temperature
     return PureKLTask(**data)
 
 
 SECOND_REWARD = np.array([[0.4, 0.0], [-0.3, 0.2], [0.0, 0.6]])
+NEAR_DETERMINISTIC = np.array([[800.0, 0.0], [0.0, 300.0], [0.0, 20.0]])
 
 
 def three_state_composition() -> CompositionTask:
@@ -139,4 +142,18 @@ def three_state_pure_kl() -> PureKLTask:
         second_reward=SECOND_REWARD,
         second_weight=0.4,
         second_temperature=0.4,
+    )
+
+
+def near_deterministic_composition() -> CompositionTask:
+    """A prior with odds up to e^800, temperatures and weights of a thousandth, discount .999."""
+    task = three_state_composition()
+    return replace(
+        task,
+        mdp=task.mdp.replace(discount=0.999),
+        logits=NEAR_DETERMINISTIC,
+        temperature=1e-3,
+        reward_weight=2e-3,
+        second_weight=1e-3,
+        second_temperature=1e-3,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,18 +80,23 @@ def earlier_rest(task: TradeoffTask) -> Array:
     return rest_return(task)[:-1]
 
 
-def rises(task: TradeoffTask) -> Array:
-    """Differences of the optimal value."""
+def optimal_values(task: TradeoffTask) -> Array:
+    """``F`` at each weight, from the residual fixed points."""
     twin = TradeoffTwin(task)
     values = [twin.start @ twin.customised(twin.log_prior, step).value for step in task.weighted]
-    return np.array([b - a for a, b in pairwise(values)], dtype=object)
+    return np.array(values, dtype=object)
+
+
+def split_values(task: TradeoffTask) -> Array:
+    """``K + w L`` at each weight."""
+    return np.asarray(rest_return(task) + mdplab.exact.rational(task.weights) * log_prior_return(task))
 
 
 def tangent_sides(task: TradeoffTask, *, below: bool) -> Array:
     """Slopes times steps and rises, stacked so that the one is at most the other."""
     steps = np.diff(mdplab.exact.rational(task.weights))
-    slopes = log_prior_return(task)
-    rows = (slopes[:-1] * steps, rises(task)) if below else (rises(task), slopes[1:] * steps)
+    slopes, rise = log_prior_return(task), np.diff(optimal_values(task))
+    rows = (slopes[:-1] * steps, rise) if below else (rise, slopes[1:] * steps)
     return np.array(rows, dtype=object)
 
 

@@ -21,6 +21,7 @@ from proofs_check.soft_residual.composition_instances import (
     CompositionTask,
     Step,
     composition_task,
+    near_deterministic_composition,
     pure_kl_task,
     three_state_composition,
     three_state_pure_kl,
@@ -137,7 +138,7 @@ COMPOSITION = Claim(
         ),
     ),
     instance_family=composition_task,
-    witnesses=(T3, COMMUTING),
+    witnesses=(T3, COMMUTING, near_deterministic_composition()),
     instances=100,
 )
 CERTIFIED = (

@@ -15,6 +15,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Equal, Known, Outcome, Side
+from mdplab.instances import three_state_logits
 from proofs_check.soft_residual import exact_tradeoff as exact
 from proofs_check.soft_residual.any_prior_routes import by_iteration
 from proofs_check.soft_residual.composition_instances import Step
@@ -24,6 +25,7 @@ from proofs_check.soft_residual.tradeoff_instances import (
     TradeoffTask,
     bandit,
     max_ent_tradeoff,
+    near_deterministic_tradeoff,
     three_state_tradeoff,
     tradeoff_task,
 )
@@ -47,13 +49,15 @@ from proofs_check.soft_residual.tradeoff_routes import (
     log_prior_return_by_newton,
     middle_return,
     middle_slope,
+    optimal_value_by_newton,
+    optimal_values,
     rest_return,
     rest_return_by_newton,
 )
 
 # --- the claim ------------------------------------------------------------------------------------------------------
 
-T3, BANDIT = three_state_tradeoff(), bandit()
+T3, BANDIT, COLD = three_state_tradeoff(), bandit(), near_deterministic_tradeoff()
 
 
 def scale(task: TradeoffTask) -> float:
@@ -148,6 +152,17 @@ rest_part = monotone(
     assumes=ANY_PRIOR,
     exact=(exact.later_rest, exact.earlier_rest),
 )
+TRADEOFF.part(
+    "(value)",
+    "$F = K + w L$ is the optimal value",
+    Equal(optimal_values, optimal_value_by_newton),
+    resolution=scale,
+    reason=CERTIFIED,
+    assumes=ANY_PRIOR,
+    shared=PRIOR_IS_SHARED,
+    witnesses=(T3, BANDIT, COLD),
+    exact=(exact.optimal_values, exact.split_values),
+)
 tangent_part = TRADEOFF.part(
     "(tangents)",
     r"$L(w_i)(w_{i+1} - w_i) \le F(w_{i+1}) - F(w_i) \le L(w_{i+1})(w_{i+1} - w_i)$: $F$ is convex",
@@ -168,6 +183,7 @@ slope_part = TRADEOFF.part(
     reason=CERTIFIED,
     assumes=ANY_PRIOR,
     shared=PRIOR_IS_SHARED,
+    witnesses=(T3, BANDIT, COLD),
     exact="a derivative: balls have no complex step",
 )
 divergence_part = monotone(
@@ -286,7 +302,7 @@ hidden_part.control(
     "another prior",
     kind="assumption",
     drops="A1",
-    instance=replace(T3, logits=np.array([[0.3, -0.2], [-0.5, 0.4], [0.1, 0.6]])),
+    instance=replace(T3, logits=three_state_logits()),
 )
 
 

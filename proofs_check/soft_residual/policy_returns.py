@@ -77,11 +77,12 @@ def by_solve(
         reward = (found.policy * terms).sum(axis=1)
         value = np.linalg.solve(np.eye(reward.size) - discount * kernel, reward)
         size = np.abs(found.policy * terms).sum(axis=1).max() + np.abs(found.policy * found.log_policy).max()
-        size += np.abs(value).max()
+        size += np.abs(value).max() + objective.temperature
         missed = np.abs(reward + discount * kernel @ value - value).max() + rounding(size, 8 * terms.size)
         advantage = terms + discount * task.mdp.expectation(value) - value[:, np.newaxis]
         wrong = 2 * reference_error(task, task.log_prior, step) / step.temperature
         error = moved(task, found, found.log_policy_error + wrong, advantage, objective.temperature)
-        sides.append((start @ value, missed / (1 - discount) + error))
+        rounded = rounding(np.abs(value).max(), value.size + 2)
+        sides.append((start @ value, missed / (1 - discount) + error + rounded))
     value, errors = np.array(sides).T
     return Side(value, errors)

@@ -92,7 +92,7 @@ def new_temperature(task: CustomisationTask) -> float:
 def policy_at_new_temperature(task: CustomisationTask) -> Side:
     """Soft value iteration on r at the temperature alpha alpha-hat / omega'."""
     found = solvers.soft_value_iteration(task.mdp, temperature=new_temperature(task), tol=1e-12)
-    # a temperature that is off by a factor 1 + e moves p by at most e (p |log p| + p span(V) / temperature)
+    # a temperature that is off by a factor 1 + e moves p by at most e p (|log p| + log A / (1 - gamma))
     entropies = np.log(task.mdp.n_actions) / (1 - task.mdp.discount)
     return Side(found.policy, found.policy_error + rounding(1 + 2 * entropies, 8))
 

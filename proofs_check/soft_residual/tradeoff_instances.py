@@ -12,13 +12,14 @@ from mdplab.instances import Draw
 from mdplab.models import MDP
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual.any_prior_routes import by_iteration, by_newton
-from proofs_check.soft_residual.composition_instances import AnyPriorTask, Step
+from proofs_check.soft_residual.composition_instances import NEAR_DETERMINISTIC, AnyPriorTask, Step
 from proofs_check.soft_residual.instances import customisation_data, customisation_task, three_state_task
 
 __all__ = [
     "TradeoffTask",
     "bandit",
     "max_ent_tradeoff",
+    "near_deterministic_tradeoff",
     "three_state_tradeoff",
     "tradeoff_task",
 ]
@@ -94,6 +95,12 @@ def three_state_tradeoff() -> TradeoffTask:
         weights=np.array([0.0, 0.3, 0.6, 1.2, 3.0]),
         coefficients=np.array([0.05, 0.2, 0.6, 2.0, 10.0]),
     )
+
+
+def near_deterministic_tradeoff() -> TradeoffTask:
+    """A prior with odds up to e^800, discount .999, temperature a thousandth."""
+    task = three_state_tradeoff()
+    return replace(task, mdp=task.mdp.replace(discount=0.999), logits=NEAR_DETERMINISTIC, temperature=1e-3)
 
 
 def bandit() -> TradeoffTask:

@@ -34,6 +34,8 @@ __all__ = [
     "log_prior_return_by_newton",
     "middle_return",
     "middle_slope",
+    "optimal_value_by_newton",
+    "optimal_values",
     "rest_return",
     "rest_return_by_newton",
 ]
