@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from mdplab._typing import BoolArray, FloatArray
+from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.convex.gram import GramMatrix
 from mdplab.divergences import FDivergence
 
@@ -223,12 +223,21 @@ class ConjugateDual:
             n = int(dense.shape[0])
             least, largest = float(np.linalg.eigvalsh(dense)[0]), float(np.abs(dense).max())
             return least - 8.0 * n * (n + 8.0) * _EPS * largest
-        size = abs(self._parts[0])
-        own, most = np.asarray(size.argmax(axis=1)).ravel(), size.max(axis=1).toarray().ravel()
-        total = np.asarray(size.sum(axis=1)).ravel()
-        margin = np.maximum(2.0 * most - total * (1.0 + 4.0 * _EPS * self.linear.size), 0.0)
+        own, margin = self._dominance
         groups = np.bincount(own, weights * margin**2, minlength=self.linear.size)
         return float(groups.min()) / self.strength / self.linear.size * (1.0 - 1e-9)
+
+    @cached_property
+    def _dominance(self) -> tuple[IntArray, FloatArray]:
+        """For each row the place of its largest entry, and by how much that exceeds the sum of the others, or 0."""
+        matrix = self._parts[0]
+        size, row = np.abs(matrix.data), np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        most, own = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], dtype=np.int64)
+        np.maximum.at(most, row, size)
+        largest = size == most[row]
+        own[row[largest]] = matrix.indices[largest]
+        total = np.bincount(row, size, matrix.shape[0]) * (1.0 + 4.0 * _EPS * self.linear.size)
+        return own, np.maximum(2.0 * most - total, 0.0)
 
     def _gram(self, weights: FloatArray) -> FloatArray:
         """``matrix' diag(weights) matrix / strength`` as a dense array."""

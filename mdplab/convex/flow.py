@@ -15,8 +15,9 @@ arguments:
 - :meth:`FlowPolytope.dual_bound`: ``g(V)`` plus the rounding of its evaluation;
 - :meth:`FlowPolytope.feasible_bound`: ``F`` at the occupancy of the policy read off ``d``.  That occupancy comes out
   of a linear solve with a residual ``r``, so that the exact occupancy of the same policy lies within
-  ``|r|_1 / (1 - gamma)`` of it state by state; convexity of ``f`` makes the largest value of ``f`` on the
-  resulting interval the larger of its end values, whence a bound that holds also where ``f'`` is infinite.
+  ``e = |r|_1 / (1 - gamma)`` of it in the 1-norm of the states.  Let a state move by the share ``t_s`` of ``e``,
+  where ``sum t_s <= 1``: by convexity its terms grow by at most ``t_s`` times the growth for the whole of ``e``, so that
+  the loss is at most that of the worst state; no derivative is used, which may be infinite.
 
 References
 ----------
@@ -203,7 +204,10 @@ class FlowPolytope:
         return residual, rounding + 2.0 * _EPS * float(np.abs(d).sum())
 
     def spread(self, d: FloatArray) -> FloatArray:
-        """Bound, shape (N,), on ``|d - d'|`` where ``d'`` is the exact occupancy of the policy of ``d >= 0``."""
+        """Bound, shape (N,), on ``|d - d'|`` where ``d'`` is the exact occupancy of the policy of ``d >= 0``.
+
+        The sum over the pairs of one state bounds the 1-norm of the whole difference.
+        """
         residual, rounding = self.flow_residual(d)
         policy = self.policy(d)
         if self.margin <= 0.0:  # the discount is one within what rows may be off
@@ -236,20 +240,20 @@ class FlowPolytope:
         if not np.isfinite(off).all():
             return value, -np.inf
         high, low = d + off, np.maximum(d - off, 0.0)
+        terms = _terms(d, data, divergence)
         worst = np.maximum(_terms(high, data, divergence), _terms(low, data, divergence))
         with np.errstate(invalid="ignore"):
-            worst = np.where((data == 0.0) & (d == 0.0), 0.0, worst)  # such a pair is not played at all
+            loss = np.where(
+                (data == 0.0) & (d == 0.0), 0.0, worst - terms
+            )  # such a pair is not played at all
+        loss = strength * np.maximum(loss, 0.0) + off * np.abs(self.reward)
+        lost = float(np.bincount(self.state, loss, self.shape[0]).max())
         # every term is a product or a logarithm of ratios: a few units in the last place of its parts
         with np.errstate(over="ignore"):
             parts = (np.abs(worst) + high + data) * (2.0 + _abs_log(high, data) + _abs_log(low, data))
         size = np.abs(d * self.reward).sum() + strength * parts.sum()
         rounding = _EPS * (d.size + 8.0) * float(size)
-        lower = (
-            float(d @ self.reward)
-            - float(off @ np.abs(self.reward))
-            - strength * float(worst.sum())
-            - rounding
-        )
+        lower = value - lost * (1.0 + 1e-12) - rounding if np.isfinite(lost) else -np.inf
         return value, lower
 
     def _slack(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -342,17 +346,20 @@ class FlowPolytope:
 
 
 def _solve_sparse(system: Any, right: FloatArray) -> FloatArray:
-    """Krylov's method, restarted on the residual; a factorisation (which may fill up) only where it fails."""
-    found, size = np.zeros(right.size), float(np.abs(right).sum())
-    for _ in range(4):
-        residual = right - system @ found
-        if float(np.abs(residual).sum()) <= 4.0 * _EPS * size:
-            return found
+    """Krylov's method, refined until the residual stops to fall; a factorisation (which may fill up) where it fails."""
+    found, residual = np.zeros(right.size), right
+    while residual.any():
+        size = float(np.linalg.norm(residual))  # the method's test for a breakdown is absolute
         with np.errstate(all="ignore"):
-            step, info = bicgstab(system, residual, rtol=1e-10, maxiter=500)
-        if info != 0 or not np.isfinite(step).all():
+            step, info = bicgstab(system, residual / size, rtol=1e-8, maxiter=500)
+        step = size * step
+        if found.any() or (info == 0 and np.isfinite(step).all()):
+            after = right - system @ (found + step)
+            if not float(np.abs(after).sum()) < 0.5 * float(np.abs(residual).sum()):
+                break
+            found, residual = found + step, after
+        else:
             return np.asarray(splu(sparse.csc_array(system)).solve(right))
-        found = found + step
     return found
 
 

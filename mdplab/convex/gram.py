@@ -2,7 +2,7 @@ r"""Newton steps with the Hessian ``M' D M`` of a sparse matrix ``M``, which is 
 
 Rule.  Conjugate gradients with the diagonal as preconditioner, on products with ``M`` and ``M'`` alone, to a relative
 residual of ``min(0.1, sqrt |g|)`` (superlinear convergence of Newton's method; the gradients of the duals of occupancy
-programs are differences of masses, hence of order one); if it takes more than 400 iterations, a sparse LU factorisation
+programs are differences of masses, hence of order one); if it takes more than 2000 iterations, a sparse LU factorisation
 of ``M' D M``, with a ridge that grows by factors of 100 until the step is one of descent.  Conjugate gradients win
 where chains mix (the products fill the Hessian, but its eigenvalues cluster), the factorisation where they do not and
 the graph is like a grid.
@@ -25,7 +25,7 @@ from mdplab._typing import FloatArray
 
 __all__ = ["GramMatrix"]
 
-_MOST_ITERATIONS = 400
+_MOST_ITERATIONS = 2000
 _RIDGE = 1e-13
 
 

@@ -254,7 +254,7 @@ def _corrected(flow: FlowPolytope, problem: RegularisedOccupancy, tol: float, ma
         status = Status.NOT_ATTAINED if limit else Status.NOT_UNIQUE
     width = max(upper - lower, 0.0)
     distance = float(np.sqrt(2.0 * width / (strength * row.modulus))) if row.modulus > 0.0 else np.inf
-    distance += float(inner.spread(feasible[chosen]).sum())
+    distance += float(np.bincount(inner.state, inner.spread(feasible[chosen])).max())
     distance = min(distance, part.mass_error + float(np.abs(feasible - occupancy).sum()))
     return DualSolution(
         status=status,
