@@ -7,7 +7,7 @@ For a target law :math:`d_E` on pairs, which may vanish on many of them and need
     \min_Q\ \beta(1-\gamma)\langle\mu_0\pi,Q\rangle+\langle m_E,f^*(-B_\pi Q)\rangle+(1-\beta)\langle d_S,B_\pi Q\rangle
     \;=\;-D_f(m_\pi\|m_E),
 
-a finite number whatever the supports of :math:`d^\pi` and :math:`d_E`: no density ratio and no discriminator is needed.
+a finite number for :math:`d_S>0` whatever the supports of :math:`d^\pi` and :math:`d_E`: no density ratio and no discriminator is needed.
 
 With goals the pair is :math:`(g,s,a)`, the goal is drawn once from :math:`p` and kept: one model on the states
 :math:`(g,s)` (:func:`goal_conditioned`), with the policies of all goals as one policy on it.
@@ -67,7 +67,8 @@ def mixture_dual(
     target : array_like, shape (S, A)
         Law on pairs to be matched, with any support.
     offline : array_like, shape (S, A)
-        Law on pairs mixed into both sides, positive on every admitted pair.
+        Law on pairs mixed into both sides; the pairs where it or the policy's occupancy is positive must be closed under
+        the policy, as they are where it is positive everywhere or the policy reaches every state.
     share : float
         Share of policy and target in the mixtures, in (0, 1).
     divergence : {"kl", "chi-square"} or FDivergence
@@ -82,7 +83,8 @@ def mixture_dual(
     Returns
     -------
     PairDualSolution
-        ``mass`` is the mixture ``m_policy`` and ``residual`` is ``-B_pi Q``.
+        ``mass`` is the mixture ``m_policy`` and ``residual`` is ``-B_pi Q``.  ``INFEASIBLE`` where the policy plays a pair
+        without target and offline mass.
 
     Raises
     ------
@@ -96,9 +98,6 @@ def mixture_dual(
     check_limits(tol=tol, max_steps=max_steps)
     played = np.asarray(_check.policy(mdp, policy), dtype=np.float64)
     wanted, mixed = pair_law("target", mdp, target), pair_law("offline", mdp, offline)
-    admitted = np.ones(mixed.shape, dtype=bool) if mdp.available is None else mdp.available
-    if not (mixed[admitted] > 0.0).all():
-        raise ValueError("offline: expected positive mass on every admitted pair")
     reference = share * wanted + (1.0 - share) * mixed
     problem = FixedPolicyProgram(played, reference, row, 1.0, conjugate, float(share), mixed)
     found = solve_pair_dual(mdp, problem, tol=tol, max_steps=max_steps)

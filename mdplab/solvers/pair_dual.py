@@ -223,7 +223,7 @@ def solve_pair_dual(mdp: MDP, problem: FixedPolicyProgram, *, tol: float, max_st
     Raises
     ------
     ValueError
-        If the plain chi-square meets a pair without data.
+        If the plain chi-square meets a pair without data, or the support of ``m`` is not closed under the policy.
     """
     flow = FlowPolytope.of(mdp)
     pi, data = flow.vector(problem.policy), flow.vector(problem.data)
@@ -232,17 +232,19 @@ def solve_pair_dual(mdp: MDP, problem: FixedPolicyProgram, *, tol: float, max_st
         raise ValueError("the plain conjugate of chi-square asks for positive data on every admitted pair")
     matrix: Any = pair_flow_matrix(mdp, problem.policy)[flow.pair][:, flow.pair]
     reward = flow.reward if problem.offline is None else np.zeros(data.size)
-    linear = problem.share * flow.start[flow.state] * pi
-    scale = linear.copy()
+    entering = problem.share * flow.start[flow.state] * pi
+    linear, scale, live = entering, entering, _reached(matrix, entering)
     if problem.offline is not None:
         mixed = (1.0 - problem.share) * flow.vector(problem.offline)
-        linear = linear + matrix.T @ mixed
-        scale = scale + abs(matrix).T @ mixed + mixed
+        linear, scale = linear + matrix.T @ mixed, scale + abs(matrix).T @ mixed + mixed
+        live = live | (mixed > 0.0)
+        if (abs(matrix[live]) @ ~live > 0.0).any():
+            raise ValueError(
+                "offline: the policy leads from a pair with mass to one where neither it nor the offline law has mass"
+            )
+    if plain:
+        live = np.ones(data.size, dtype=bool)
     doubt = _EPS * (data.size + 8.0) * scale
-
-    live = (
-        np.ones(data.size, dtype=bool) if plain or problem.offline is not None else _reached(matrix, linear)
-    )
     if (data[live] == 0.0).any():
         return _infeasible(flow, problem)
     inner = np.flatnonzero(live)

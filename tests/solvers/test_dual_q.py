@@ -184,8 +184,16 @@ def test_bad_input() -> None:
         dual_q(
             m2(), GREEDY, [[0.0, 0.5], [0.0, 0.5]], divergence="chi-square", strength=1.0, conjugate="plain"
         )
-    with pytest.raises(ValueError, match="offline: expected positive mass"):
-        mixture_dual(m2(), POLICY, DATA, [[0.0, 0.5], [0.0, 0.5]], share=0.5, divergence="kl")
+    with pytest.raises(ValueError, match="offline: the policy leads from a pair with mass"):
+        # the other state is not reached, and the pair that the policy plays there has no mass
+        mixture_dual(
+            MDP(np.eye(2)[[[0, 0], [1, 1]]], np.zeros((2, 2)), 0.5, [1.0, 0.0]),
+            GREEDY[:, ::-1],
+            DATA,
+            [[0.5, 0.0], [0.0, 0.5]],
+            share=0.5,
+            divergence="kl",
+        )
     with pytest.raises(ValueError, match=r"share: 1\.0; expected a number strictly between 0 and 1"):
         mixture_dual(m2(), POLICY, DATA, DATA, share=1.0, divergence="kl")
     with pytest.raises(ValueError, match="data_occupancy: expected positive mass"):
