@@ -20,9 +20,12 @@ SPECIFIED = {
     "dual-q-fixed-policy": 4,
     "dual-v-strong-duality": 3,
     "entropy-npg-rate": "(Q) (log-policy) (monotone)",
+    "expectile-max-limit": "(monotone) (inside) (rate)",
+    "fdvl-implicit-maximiser": "(a) (b) (c) (d) (e)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
     "guided-chain-not-tilt": "(a) (b) (c) (d)",
     "gfn-balance": "(a) (b) (c) (d)",
+    "gfn-outcome-conditioned": "(a) (b) (c)",
     "gfn-soft-rl": "(a) (b) (c)",
     "group-normalised-gradient": "(a) (b) (c)",
     "information-gain-chi-square": "(a) (b) (c) (d)",
@@ -53,6 +56,7 @@ SPECIFIED = {
     "rql-retempering": "(i) (ii) (iii)",
     "rql-shaping-equivalence": 4,
     "rql-tradeoff-monotone": "(L) (K) (envelope) (hidden)",
+    "sac-as-mdpo": "(i) (ii) (iii)",
     "soft-policy-gradient": 2,
     "subgoal-elbo": "(a) (b) (c) (d) (e)",
     "tilt-conditional-independence": "(a) (b) (c) (d)",
@@ -64,6 +68,7 @@ SPECIFIED = {
     "trpo-lagrangian-path": "(solution) (multiplier) (increasing) (limit) (monotone) (converse)",
     "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
     "w2-flow-bound": "(sharp) (Lipschitz) (factors) (attained)",
+    "xql-gumbel-is-dual-v": "(i) (ii)",
 }
 """Names of the parts, or their least number where the statement names none."""
 
