@@ -20,9 +20,10 @@ def weight(task: RefitTask) -> Array:
 def iterates(task: RefitTask) -> Array:
     """``q_0, ..., q_n``, each from the one before, shape (n + 1, k)."""
     laws, w = [mdplab.exact.ball(mdplab.exact.laws(task.reference))], weight(task)
+    misfit = mdplab.exact.rational(task.misfit)
     for _ in range(task.rounds):
         weighted = laws[-1] * w
-        laws.append(weighted / weighted.sum())
+        laws.append((1 - misfit) * weighted / weighted.sum() + misfit / w.size)
     return np.array(laws, dtype=object)
 
 

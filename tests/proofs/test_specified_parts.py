@@ -68,6 +68,7 @@ SPECIFIED = {
     "trpo-lagrangian-path": "(solution) (multiplier) (increasing) (limit) (monotone) (converse)",
     "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
     "w2-flow-bound": "(sharp) (Lipschitz) (factors) (attained)",
+    "w2-regularised-reward-prox": "(a) (b) (c) (d)",
     "xql-gumbel-is-dual-v": "(i) (ii)",
 }
 """Names of the parts, or their least number where the statement names none."""
