@@ -14,6 +14,7 @@ from proofs_check.soft_residual.demonstration_instances import (
 )
 
 __all__ = [
+    "ALMOST_SURE",
     "COLD",
     "FULL_SUPPORT",
     "HOT",
@@ -23,10 +24,13 @@ __all__ = [
     "combined",
     "divergence_from_the_optimum",
     "number",
+    "regularised_loss",
 ]
 
 COLD, HOT = three_state_task(1e-3), three_state_task(1e3)
-SURE = three_state_task(0.3, reference=np.array([[1 - 1e-12, 1e-12], [1e-300, 1.0], [1 - 2**-40, 2**-40]]))
+ALMOST_SURE = np.array([[1 - 1e-12, 1e-12], [1e-300, 1.0], [1 - 2**-40, 2**-40]])
+"""A cloned policy close to a deterministic one."""
+SURE = three_state_task(0.3, reference=ALMOST_SURE)
 ROUNDING = "rounding of backward recursions at the size of the values: 1e-11 (1 + lambda + |V|)"
 
 FULL_SUPPORT = Assumption(
@@ -46,6 +50,13 @@ def divergence_from_the_optimum(task: DemonstrationTask, *, swapped: bool = Fals
     else:
         found = task.divergence(logs, task.roots.log_policy, reference_error=task.roots.log_policy_errors)
     return Side(task.temperature * found.value, 1.01 * task.temperature * found.error)
+
+
+def regularised_loss(task: DemonstrationTask) -> Side:
+    """Backward induction less the evaluation of the policy with its penalty"""
+    best = task.at_the_start(task.optimum)
+    own = task.at_the_start(task.evaluation(task.expert, task.temperature))
+    return Side(best.value - own.value, best.error + own.error + float(rounding(best.value, 1)))
 
 
 def number(side: Side) -> Number:

@@ -38,6 +38,7 @@ from proofs_check.soft_residual.demonstration_routes import (
     ROUNDING,
     SURE,
     divergence_from_the_optimum,
+    regularised_loss,
 )
 
 # --- the routes of the recursion and of the gap ---------------------------------------------------------------------
@@ -73,13 +74,6 @@ def optimum_resolution(task: DemonstrationTask) -> FloatArray:
     values, policies = task.mdp.n_states * (task.mdp.horizon + 1), task.reference.size
     scale = within(task)
     return np.repeat([scale, min(1.0, scale / min(1.0, task.temperature))], [values, policies])
-
-
-def regularised_loss(task: DemonstrationTask) -> Side:
-    """Backward induction less the evaluation of the policy with its penalty"""
-    best = task.at_the_start(task.optimum)
-    own = task.at_the_start(task.evaluation(task.expert, task.temperature))
-    return Side(best.value - own.value, best.error + own.error + float(rounding(best.value, 1)))
 
 
 # --- the routes of the path integral --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ SPECIFIED = {
     "ctmartingale-orthogonality-rate": 2,
     "demreg-bc-rate": "(middle) (bound) (enumeration) (rate) (constant) (consequence)",
     "demreg-bellman-gap": "(recursion) (gap) (path-integral) (deterministic)",
+    "demreg-linear": "(linear) (weights) (policy) (gap) (span)",
     "demreg-suboptimality": "(identity) (bound)",
     "dist-bellman-wasserstein-contraction": 1,
     "dist-control-not-contraction": 2,
