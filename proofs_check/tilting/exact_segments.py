@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mdplab
-from mdplab._typing import Array, BoolArray
+from mdplab._typing import Array, IntArray
+from proofs_check.tilting.exact_chain import summed
 from proofs_check.tilting.segment_instances import SegmentTask
 
 
@@ -96,23 +97,23 @@ def by_segment(task: SegmentTask) -> Any:
 
 
 def segmentwise(task: SegmentTask) -> Array:
-    """(b): soft value of the start and policies, segment by segment, in logarithms."""
+    """(b): soft value of the start, first law and law of all strings, segment by segment, in logarithms."""
     data, after = read(task), nothing_after(task)
     found: list[Array] = []
     for length in task.lengths[::-1]:
         after, part = soft(data, length, after)
         found = part + found
-    return np.append(data.temperature * after[0], np.array(found))
+    return np.concatenate(([data.temperature * after[0]], found[0][0], along_strings(task, found)))
 
 
 def global_optimum(task: SegmentTask) -> Array:
-    """(b): the same from sums of products of weights."""
-    data, total, found = read(task), mdplab.exact.ball(np.ones(len(task.reward), dtype=int)), []
-    for _ in range(int(task.cuts[-1])):
-        pairs = data.weights * total[data.successor]
-        total = pairs.sum(axis=1)
-        found.append(pairs / total[:, np.newaxis])
-    return np.append(data.temperature * mdplab.exact.log(total[0]), np.array(found[::-1]))
+    """(b): the same from the weights of all strings."""
+    data = read(task)
+    weights = along_strings(task, [data.weights] * int(task.cuts[-1]))
+    total, actions = weights.sum(), task.strings.actions[:, 0]
+    first = summed(weights, actions, task.reward.shape[1])
+    value = data.temperature * mdplab.exact.log(total)
+    return np.concatenate(([value], first / total, weights / total))
 
 
 def soft_value(task: SegmentTask) -> Any:
@@ -127,12 +128,13 @@ def log_products(task: SegmentTask) -> Any:
 
 
 def sequence_values(task: SegmentTask) -> Array:
-    """(d): alpha log of each sequence's weight."""
-    return np.asarray(read(task).temperature * mdplab.exact.log(sequence_weights(task)))
+    """(d): alpha log of each sequence's weight, twice."""
+    found = read(task).temperature * mdplab.exact.log(sequence_weights(task))
+    return np.array([found, found])
 
 
 def sequence_values_by_posterior(task: SegmentTask) -> Array:
-    """(d): the soft value plus alpha log q*(g), with q* from the optimal policy's kernels."""
+    """(d): J of the optimal strings given each sequence; the soft value plus alpha log q*(g), from the policies' kernels."""
     data = read(task)
     value, found = soft(data, int(task.cuts[-1]), nothing_after(task))
     before, q, time = np.zeros(task.reached.size, dtype=int), None, 0
@@ -142,40 +144,50 @@ def sequence_values_by_posterior(task: SegmentTask) -> Array:
             total = total @ matrix(task, rows, 1)
         factor = total[before, goals]
         q, before, time = factor if q is None else q * factor, goals, time + length
-    return np.asarray(data.temperature * (value[0] + mdplab.exact.log(q)))
+    inside = objectives(task, along_strings(task, found), task.reached)
+    return np.array([inside, data.temperature * (value[0] + mdplab.exact.log(q))])
+
+
+def along_strings(task: SegmentTask, rows: Any) -> Any:
+    """Products of the policies' probabilities along all strings."""
+    found, total = task.strings, mdplab.exact.rational(np.ones(len(task.sequences), dtype=int))
+    for table, state, action in zip(rows, found.states.T, found.actions.T, strict=False):
+        total = total * table[state, action]
+    return total
+
+
+def objectives(task: SegmentTask, law: Any, sequences: IntArray) -> Array:
+    """J of a law of strings, conditioned on sequences."""
+    data, found = read(task), task.strings
+    gains = data.scaled + mdplab.exact.log(data.reference)  # with log pi_ref
+    worth: Any = mdplab.exact.rational(np.zeros(len(task.sequences), dtype=int))
+    for state, action in zip(found.states.T, found.actions.T, strict=False):
+        worth = worth + gains[state, action]
+    values = []
+    for number in sequences:
+        inside = task.sequences == number
+        given = law[inside] / law[inside].sum()
+        values.append(data.temperature * (given @ (worth[inside] - mdplab.exact.log(given))))
+    return np.array(values, dtype=object)
 
 
 def conditioned_objectives(task: SegmentTask) -> Array:
-    """(d): J of the given policy's strings, conditioned on each sequence that several strings pass, by enumeration."""
-    data, found = read(task), task.strings
-    gains = data.scaled + mdplab.exact.log(data.reference)  # with log pi_ref
-    law: Any = mdplab.exact.rational(np.ones(len(task.sequences), dtype=int))
-    worth: Any = mdplab.exact.rational(np.zeros(len(task.sequences), dtype=int))
-    for rows, state, action in zip(policies(task), found.states.T, found.actions.T, strict=False):
-        law, worth = law * rows[state, action], worth + gains[state, action]
-    values = [mdplab.exact.rational(0)]
-    for number in task.reached[several(task)]:
-        inside = task.sequences == number
-        given = law[inside] / law[inside].sum()
-        values.append(given @ (worth[inside] - mdplab.exact.log(given)))
-    return np.asarray(data.temperature * np.array(values))
+    """(d): J of the given policy's strings, conditioned on each sequence that several strings pass, after a zero."""
+    found = objectives(task, along_strings(task, policies(task)), task.reached[task.several])
+    return np.append(mdplab.exact.rational(0), found)
 
 
-def several(task: SegmentTask) -> BoolArray:
-    """Sequences that several strings pass; of one string both sides are the same expression."""
-    return np.asarray(np.bincount(task.sequences)[task.reached] > 1)
-
-
-def values_of_several(task: SegmentTask) -> Array:
-    """(d): alpha log of the weight of each sequence that several strings pass."""
-    return np.append(mdplab.exact.rational(0), sequence_values(task)[several(task)])
+def best_through(task: SegmentTask) -> Array:
+    """(d): alpha log of the weight of each sequence that several strings pass, after a zero."""
+    found = read(task).temperature * mdplab.exact.log(sequence_weights(task))
+    return np.append(mdplab.exact.rational(0), found[task.several])
 
 
 def loss_of_the_best(task: SegmentTask) -> Any:
     """(d): soft value less the largest value of a sequence; nothing is lost where there is one sequence, by (c)."""
     if task.reached.size == 1:
         return mdplab.exact.rational(0)
-    return soft_value(task) - mdplab.exact.highest(sequence_values(task))
+    return soft_value(task) - mdplab.exact.highest(sequence_values(task)[0])
 
 
 def count_bound(task: SegmentTask) -> Any:

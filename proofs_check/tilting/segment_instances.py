@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import FloatArray, IntArray
+from mdplab._typing import BoolArray, FloatArray, IntArray
 from mdplab.claims import rounding
 from mdplab.enumeration import Trajectories, all_tuples, enumerate_trajectories
 from mdplab.instances import Draw
@@ -98,6 +98,11 @@ class SegmentTask:
     def reached(self) -> IntArray:
         """Numbers of the sequences that some string passes."""
         return np.unique(self.sequences)
+
+    @property
+    def several(self) -> BoolArray:
+        """Which of them more than one string passes."""
+        return np.asarray(np.bincount(self.sequences)[self.reached] > 1)
 
     @property
     def all_sequences(self) -> IntArray:

@@ -22,6 +22,8 @@ from proofs_check.tilting.segment_instances import SegmentTask
 
 __all__ = [
     "best_and_cheapest",
+    "best_through",
+    "best_through_by_posterior",
     "by_segment",
     "conditional_penalty",
     "conditioned_objectives",
@@ -190,10 +192,28 @@ def best_and_cheapest(task: SegmentTask) -> Side:
     return Side(value, 2 * task.temperature * task.log_error + float(rounding(value, 4)))
 
 
+def of_several(task: SegmentTask, side: Side) -> Side:
+    """The numbers of the sequences that several strings pass, after a zero; of one string nothing can be chosen."""
+    value, error = np.broadcast_arrays(np.asarray(side.value), np.asarray(side.error))
+    return Side(np.append(0.0, value[task.several]), np.append(0.0, error[task.several]))
+
+
+def best_through(task: SegmentTask) -> Side:
+    """Products of matrices in logarithms: alpha times the sum of M, of sequences that several strings pass, after a zero"""
+    side = sequence_values(task)
+    return of_several(task, Side(np.asarray(side.value)[0], side.error))
+
+
+def best_through_by_posterior(task: SegmentTask) -> Side:
+    """Backward induction: V_0(0) + alpha log q*(g), of the same sequences"""
+    side = sequence_values_by_enumeration(task)
+    return of_several(task, Side(np.asarray(side.value)[1], np.asarray(side.error)[1]))
+
+
 def conditioned_objectives(task: SegmentTask) -> Side:
-    """Enumeration: J of the given policy's strings, conditioned on each sequence"""
+    """Enumeration: J of the given policy's strings, conditioned on each sequence that several pass, after a zero"""
     log_law = task.strings.policy_log_probability(task.policy).sum(axis=1)
-    return _objectives(task, _conditioned(task, log_law), _policy_relative(task))
+    return of_several(task, _objectives(task, _conditioned(task, log_law), _policy_relative(task)))
 
 
 def _policy_relative(task: SegmentTask) -> float:
@@ -213,7 +233,7 @@ def conditioned_objectives_by_divergence(task: SegmentTask) -> Side:
     error = (_policy_relative(task) + task.relative) * (1 + size) + float(
         rounding(1 + np.abs(totals).max(), 8)
     )
-    return Side(task.temperature * (totals - lost), task.temperature * error)
+    return of_several(task, Side(task.temperature * (totals - lost), task.temperature * error))
 
 
 def loss_of_the_best(task: SegmentTask) -> Side:

@@ -8,6 +8,7 @@ temperature times the log-probability that the optimal policy passes that sequen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ from proofs_check.tilting.segment_instances import (
 )
 from proofs_check.tilting.segment_routes import (
     best_and_cheapest,
+    best_through,
+    best_through_by_posterior,
     by_segment,
     conditional_penalty,
     conditioned_objectives,
@@ -138,12 +141,12 @@ sequence_part = SUBGOALS.part(
 through_part = SUBGOALS.part(
     "(d, best)",
     r"no law of strings through $g$ has more than $\alpha\sum_iM_{L_i}(g_{i-1},g_i)$",
-    AtMost(conditioned_objectives, lambda task: first_row(sequence_values(task))),
+    AtMost(conditioned_objectives, best_through),
     resolution=lambda task: 1e-9 * (max(1.0, task.temperature) + np.abs(conditioned_objectives(task).value)),
     reason=LOG_SPACE,
     cross_left=conditioned_objectives_by_divergence,
-    cross_right=lambda task: first_row(sequence_values_by_enumeration(task)),
-    exact=(exact.conditioned_objectives, exact.values_of_several),
+    cross_right=best_through_by_posterior,
+    exact=(exact.conditioned_objectives, exact.best_through),
 )
 loss_part = SUBGOALS.part(
     "(d, loss)",
@@ -164,10 +167,6 @@ mixture_part = SUBGOALS.part(
     assumes=("A2",),
     exact=(exact.penalty_gap, exact.mixture_divergence),
 )
-
-
-def first_row(side: Side) -> Side:
-    return Side(np.asarray(side.value)[0], np.broadcast_to(side.error, np.shape(side.value))[0])
 
 
 def nothing(task: SegmentTask) -> Side:
@@ -217,6 +216,14 @@ def policy_and_value(outcome: Outcome) -> FloatArray:
     return outcome.left[[1, 2, 0]]
 
 
+LONG = replace(K, lengths=(2, 1), policy=np.concatenate((K.policy, K.policy[:1])))
+
+
+def anywhere(task: SegmentTask) -> Side:
+    """The soft value, of all strings, for each sequence that several strings pass, after a zero"""
+    return Side(np.append(0.0, np.full(task.several.sum(), task.solution.value[0, 0])))
+
+
 split_part.control(
     "segments from the likeliest subgoal alone",
     kind="mutation",
@@ -248,8 +255,8 @@ sequence_part.control(
 through_part.control(
     "strings that need not pass the sequence",
     kind="mutation",
-    instance=K,
-    left=lambda task: Side(np.full(4, task.solution.value[0, 0])),
+    instance=LONG,
+    left=anywhere,
 )
 loss_part.control(
     "half the logarithm of the number", kind="constant", instance=K, right=partial(count_bound, factor=0.5)
