@@ -77,11 +77,7 @@ def flow_by_enumeration(task: BalanceTask) -> Array:
 
 def flow(task: BalanceTask) -> Array:
     """``F`` by the linear recursion."""
-    network, found = task.network, networks.reward(task.network)
-    table = networks.backward(network)
-    for s in range(network.n_nodes - 1, -1, -1):
-        found[s] = found[s] + (found * table[:, s]).sum()
-    return found
+    return networks.flow(task.network, networks.backward(task.network))
 
 
 def forward_flows(task: BalanceTask) -> Array:

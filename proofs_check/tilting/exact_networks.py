@@ -180,15 +180,20 @@ def range_of_the_counts(task: NetworkTask) -> Any:
     return span(mdplab.exact.log(counted(task)))
 
 
+def flow(network: FlowNetwork, table: Array) -> Array:
+    """Flows for a backward policy, by their linear recursion."""
+    found = reward(network)
+    for s in range(network.n_nodes - 1, -1, -1):
+        found[s] = found[s] + (found * table[:, s]).sum()
+    return found
+
+
 def flow_policy(network: FlowNetwork, table: Array) -> Array:
-    """Policy of the flows for a backward policy, by the linear recursion of the flows in rationals."""
-    n, flow = network.n_nodes, reward(network)
-    for s in range(n - 1, -1, -1):
-        for t in np.flatnonzero(network.edges[s]):
-            flow[s] = flow[s] + flow[t] * table[t, s]
+    """Policy of the flows for a backward policy; zero in nodes through which nothing flows."""
+    n, found = network.n_nodes, flow(network, table)
     odds = zeros((n, n + 1))
-    for s, t in np.argwhere(network.steps):
-        odds[s, t] = (reward(network)[s] if t == n else flow[t] * table[t, s]) / flow[s]
+    for s, t in np.argwhere(network.steps & (found != 0)[:, np.newaxis]):
+        odds[s, t] = (reward(network)[s] if t == n else found[t] * table[t, s]) / found[s]
     return odds
 
 

@@ -163,8 +163,8 @@ def diamond() -> NetworkTask:
 
 
 def lopsided_diamond() -> NetworkTask:
-    """The diamond with rewards 1e-40, 1 and 1e40, and a parent of probability 1e-12."""
+    """The diamond with rewards 1e-20, 1 and 1e20, and a parent of probability 1e-12."""
     network = diamond_network()
     backward = network.backward.copy()
     backward[3, 1:3] = 1e-12, 1 - 1e-12
-    return NetworkTask(network.replace(reward=[0.0, 1e-40, 1.0, 1e40], backward=backward))
+    return NetworkTask(network.replace(reward=[0.0, 1e-20, 1.0, 1e20], backward=backward))
