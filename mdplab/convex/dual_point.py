@@ -98,7 +98,8 @@ def newton_point(
         return found
     whole = np.zeros(flow.shape[0])
     whole[columns] = found.value
-    return found._replace(value=flow.lift(whole, row.domain_upper * problem.strength)[columns])
+    value = flow.lift(whole, row.domain_upper * problem.strength)[columns]
+    return found._replace(value=value, mass=np.where(data > 0.0, replace(dual, barrier=0.0).mass(value), found.mass))
 
 
 def _level(dual: ConjugateDual) -> float:

@@ -2,7 +2,7 @@ r"""Verification of regularised occupancy programs: weak duality and the minimis
 
 ``F(d) = <d, R> - strength D_f(d || q)`` at the occupancy of the recorded policy bounds the optimum from below, the dual
 ``g(V) = (1 - gamma) mu_0 . V + strength sum q f*((R - BV) / strength)`` at the recorded ``V`` from above.  Both are written
-out for the three divergences and share no code with :mod:`mdplab.divergences`.  Where the dual is smooth Newton's method
+out in :mod:`mdplab.solvers.verify_divergences` and share no code with :mod:`mdplab.divergences`.  Where the dual is smooth Newton's method
 leads on to its minimiser and to the optimal occupancy, which the recorded error bounds are compared with.
 """
 
@@ -19,54 +19,49 @@ from mdplab.solution import Status
 from mdplab.solvers.dual_rl import DualSolution
 from mdplab.solvers.verify import Check, Verification, _need, _need_claim, _need_shape, _verify
 from mdplab.solvers.verify_algebra import DOUBLE, EPS, WIDE, solve_wide
+from mdplab.solvers.verify_divergences import wide_divergence
 from mdplab.solvers.verify_flow import Flow, same
 
 __all__ = ["regularised_checks"]
 
 _NEWTON = 60
 _HALVINGS = 40
-_PRICE = {"kl": 1.0, "chi-square": 1.0, "total-variation": 0.5}
-"""``f(0)``: what data cost where no mass can go."""
-_MODULUS = {"kl": 1.0, "chi-square": 2.0, "total-variation": 0.0}
-"""Strong convexity of the divergence in the 1-norm."""
 
 
 class _Program:
     """Both objectives of a regularised program in extended precision."""
 
     def __init__(self, problem: RegularisedOccupancy, mdp: MDP) -> None:
-        if problem.divergence.name not in _PRICE:
-            raise ValueError(
-                f"the divergence {problem.divergence.name!r} is not one of {', '.join(_PRICE)}, whose formulas are known"
-            )
         if problem.data.shape != mdp.reward.shape:
             raise ValueError(f"the data have shape {problem.data.shape}, the model {mdp.reward.shape}")
-        self.flow, self.name = Flow(mdp), problem.divergence.name
+        self.flow, self.row = Flow(mdp), wide_divergence(problem.divergence.name, problem.divergence.order)
         self.plain = problem.conjugate == "plain"
         self.data, self.strength = self.flow.vector(problem.data), WIDE(problem.strength)
-        open_pairs = np.ones(self.data.size, dtype=bool) if self.name == "total-variation" else self.data > 0
+        open_pairs = (self.data > 0) | (self.row.upper < np.inf)
         self.open_pairs: BoolArray = open_pairs
         self.dead = self.flow.dead(open_pairs)
         self.live: BoolArray = open_pairs & ~(self.flow.leads @ self.dead)
         self.reached = self.flow.reached(self.live)
-        self.feasible = not bool(self.dead[self.flow.start > 0].any())
+        lost = (self.data > 0) & ~(self.live & self.reached[self.flow.state])
+        self.feasible = not bool(self.dead[self.flow.start > 0].any()) and not (
+            self.row.price == np.inf and bool(lost.any())
+        )
 
     def primal(self, d: Array) -> tuple[float, float]:
         """``F(d)`` and the sum of the moduli of its terms."""
-        q, inside = self.data, self.data > 0
-        safe = np.where(inside, q, 1)
-        if self.name == "kl":
-            ratio = np.where(d > 0, d, safe) / safe
-            cost = np.where(inside, np.where(d > 0, d * np.log(ratio), 0) - d + q, 0)
-            size = np.where(inside, np.abs(d * np.log(ratio)) + d + q, 0)
-        elif self.name == "chi-square":
-            cost = size = np.where(inside, (d - q) ** 2 / safe, 0)
-        else:
-            cost, size = np.abs(d - q) / 2, d + q
-        if self.name != "total-variation" and bool((d[~inside] > 0).any()):
+        q, inside, some = self.data, self.data > 0, d > 0
+        both = inside & some
+        more, less = self.row.parts(np.where(both, d, 1), np.where(both, q, 1))
+        if bool((some & ~inside).any()) and self.row.upper == np.inf:
             return -np.inf, np.inf
-        total = d @ self.flow.reward - self.strength * cost.sum()
-        return float(total), float(d @ np.abs(self.flow.reward) + self.strength * size.sum())
+        if bool((inside & ~some).any()) and self.row.price == np.inf:
+            return -np.inf, np.inf
+        edge = np.where(some & ~inside, d, 0) * (self.row.upper if self.row.upper < np.inf else 0)
+        edge = edge + np.where(inside & ~some, q, 0) * (self.row.price if self.row.price < np.inf else 0)
+        cost = np.where(both, more - less, edge).sum()
+        size = np.where(both, more + less + d + q, edge).sum()
+        total = d @ self.flow.reward - self.strength * cost
+        return float(total), float(d @ np.abs(self.flow.reward) + self.strength * size)
 
     def argument(self, value: Array) -> tuple[Array, Array]:
         """``(R - BV) / strength``, ``-inf`` where an infinite ``V`` closes the pair; and its rounding in doubles."""
@@ -83,26 +78,26 @@ class _Program:
         return np.where(closed, -np.inf, (self.flow.reward - flow) / self.strength), width / self.strength
 
     def conjugate(self, y: Array) -> Array:
-        if self.name == "kl":
-            return np.asarray(np.expm1(y))
-        bounded = np.where(y > -np.inf, y, 0)
-        if self.name == "chi-square":
-            square = bounded + bounded**2 / 4
-            return square if self.plain else np.where(y >= -2, square, -1)
-        return np.where(y <= 0.5 + 1e3 * EPS, np.maximum(y, -0.5), np.inf)
+        if self.plain:
+            return np.asarray(y + y**2 / 4)
+        return self.row.inside(self.row.conjugate, y, np.inf)
 
     def weight(self, y: Array) -> Array:
-        if self.name == "kl":
-            return np.asarray(np.exp(y))
-        if self.name == "chi-square":
-            weight = 1 + np.where(y > -np.inf, y, -2) / 2
-            return weight if self.plain else np.maximum(weight, 0)
-        return np.where(y < -0.5, 0, 1).astype(WIDE)
+        return np.asarray(1 + y / 2) if self.plain else self.row.inside(self.row.weight, y, np.nan)
+
+    def change(self, y: Array, off: Array) -> Array:
+        """By how much the mass changes at most while the arguments move by ``off``: weights are monotone."""
+        with np.errstate(invalid="ignore"):
+            low, high = (self.weight(np.where(y > -np.inf, y + k * off, y)) for k in (-1, 1))
+            return np.where(self.data > 0, self.data * np.where(low == high, 0, np.nan_to_num(high - low, nan=np.inf)), 0)
 
     def dual(self, value: Array) -> tuple[float, float]:
         """``g(V)`` and the sum of the moduli of its terms; closed pairs cost ``f(0)``."""
         y, _ = self.argument(value)
-        terms = np.where(self.data > 0, self.data * self.conjugate(y), 0)
+        inside = self.data > 0
+        terms = np.where(inside, np.where(inside, self.data, 1) * self.conjugate(y), 0)
+        if not self.plain and bool((~inside & (self.conjugate(y) == np.inf)).any()):
+            return np.inf, np.inf  # a reward above the price of mass without data
         level = np.where(np.isfinite(value), value, 0)
         total = self.flow.start @ level + self.strength * terms.sum()
         size = self.flow.start @ np.abs(level) + self.strength * (np.abs(terms) + self.data).sum()
@@ -118,7 +113,7 @@ class _Program:
         for _ in range(_NEWTON):
             for _ in range(_HALVINGS):  # until the dual or the gradient falls
                 y, _ = self.argument(trial)
-                gradient = self.flow.start[free] - matrix.T @ (self.data * self.weight(y))
+                gradient = self.flow.start[free] - matrix.T @ self.mass(y)
                 found, reached = float(np.sqrt((gradient**2).sum())), self.dual(trial)[0]
                 if found < 0.5 * norm or reached < level:
                     break
@@ -134,43 +129,49 @@ class _Program:
             trial = best.copy()
             trial[free] = trial[free] - step
         y, _ = self.argument(best)
-        least = float(np.linalg.eigvalsh(self._hessian(matrix, y).astype(float))[0])
-        rows = float(np.sqrt((matrix**2).sum(axis=1)).max()) / float(self.strength)
-        norm += (
-            8 * EPS * (self.data.size + 8) * float((self.data * self.weight(y)).sum() + self.flow.start.sum())
-        )
+        least = self._least(matrix, y, np.zeros(y.shape, dtype=WIDE))
+        rows = np.sqrt((matrix**2).sum(axis=1)) / self.strength
+        norm += 8 * EPS * (self.data.size + 8) * float(self.mass(y).sum() + self.flow.start.sum())
         norm *= 1.0 + float(np.abs(np.where(y > -np.inf, y, 0)).max())
-        # within this distance the curvature halves at most: by exp(-1/2) for KL, by no change of the active pairs
         radius = 4 * norm / least if least > 0.0 else np.inf
-        near = (
-            bool((np.abs(y + 2) > rows * radius).all())
-            if self.name == "chi-square" and not self.plain
-            else True
-        )
-        return best, radius if rows * radius < 0.5 and near else np.inf
+        # the minimiser is within the radius if the curvature there is a fourth of that at the centre
+        near = bool(np.isfinite(radius)) and self._least(matrix, y, rows * WIDE(radius)) * radius >= norm
+        return best, radius if near else np.inf
+
+    def mass(self, y: Array) -> Array:
+        """Recovered mass of the pairs with data."""
+        return np.where(self.data > 0, self.data * self.weight(y), 0)
 
     def optimum(self, value: Array, off: float) -> tuple[Array, float]:
         """Optimal occupancy from a value within ``off`` of the minimiser, and its 1-norm error."""
         y, _ = self.argument(value)
-        mass = self.data * self.weight(y)
+        mass = self.mass(y)
         if np.isfinite(off):
             # the arguments are off by at most the norm of a row
             spread = WIDE(off) * np.sqrt((self.flow.matrix**2).sum(axis=1)) / self.strength
-            moved = mass * np.expm1(spread) if self.name == "kl" else 0.5 * self.data * spread
-            return mass, float(moved.sum()) + 16 * EPS * mass.size
+            return mass, float(self.change(y, spread).sum()) + 16 * EPS * mass.size
         # strong convexity: a feasible point is the optimum up to the gap that is left
         near, error = self.flow.occupancy(self.flow.policy(mass))
         below, size = self.primal(np.maximum(near, 0))
         left = max(self.dual(value)[0] - below, 0.0) + 64 * EPS * (mass.size + 8) * size
-        doubt = float(np.sqrt(2 * left / (float(self.strength) * _MODULUS[self.name])))
+        modulus = self.row.modulus
+        doubt = float(np.sqrt(2 * left / (float(self.strength) * modulus))) if modulus > 0.0 else np.inf
         return near, doubt + mass.size * error
 
     def _hessian(self, matrix: Array, y: Array) -> Array:
-        if self.name == "kl":
-            curvature = np.exp(y)
-        else:
-            curvature = np.where((y > -2) | self.plain, WIDE(0.5), 0)
-        return np.asarray(matrix.T @ ((self.data * curvature / self.strength)[:, np.newaxis] * matrix))
+        return self._gram(matrix, self._curvature(y))
+
+    def _curvature(self, y: Array) -> Array:
+        curvature = np.full(y.shape, WIDE(0.5)) if self.plain else self.row.inside(self.row.curvature, y, np.inf)
+        return np.where(self.data > 0, np.minimum(curvature, WIDE(1e300)) * self.data, 0)
+
+    def _gram(self, matrix: Array, curvature: Array) -> Array:
+        return np.asarray(matrix.T @ ((curvature / self.strength)[:, np.newaxis] * matrix))
+
+    def _least(self, matrix: Array, y: Array, off: Array) -> float:
+        """Smallest eigenvalue of the Hessian where every curvature is the smaller one at the ends."""
+        ends = np.minimum(self._curvature(y - off), self._curvature(y + off))
+        return float(np.linalg.eigvalsh(self._gram(matrix, ends).astype(float))[0])
 
 
 def _bound_checks(
@@ -181,11 +182,11 @@ def _bound_checks(
     below, low_size = program.primal(np.maximum(d, 0))
     above, high_size = program.dual(value)
     room = 64 * (d.size + 8) * EPS * (low_size + high_size) + DOUBLE * (abs(below) + abs(above))
-    # an error of an occupancy moves a term of the divergence by itself times a logarithm or a ratio
+    # an error of an occupancy moves a term of the divergence by itself times a derivative
     steep = float(np.abs(program.flow.reward).max()) + float(program.strength) * 64.0
-    if program.name == "chi-square":
-        inside = program.data > 0
-        steep += 2 * float(program.strength * (d[inside] / program.data[inside] + 1).max(initial=0.0))
+    both = (program.data > 0) & (d > 0)
+    slopes = program.row.slope(d[both] / program.data[both])
+    steep += 2 * float(program.strength * np.abs(slopes).max(initial=0.0))
     room += d.size * error * steep
     far = max(above - solution.objective, solution.objective - below)
     return [
@@ -196,7 +197,7 @@ def _bound_checks(
 
 
 def _support_check(program: _Program) -> Check:
-    return Check("the start law leads off the support of the data", float(program.feasible), 0.0)
+    return Check("every occupancy has an infinite price", float(program.feasible), 0.0)
 
 
 def regularised_checks(solution: ProgramSolution, problem: RegularisedOccupancy, mdp: MDP) -> list[Check]:
@@ -224,9 +225,9 @@ def regularised_checks(solution: ProgramSolution, problem: RegularisedOccupancy,
     d = flow.vector(solution.primal)
     # closed pairs are left out of the program; a dual point need not know of them
     value = np.where(program.dead, -np.inf, solution.dual.astype(WIDE))
-    if program.name == "total-variation":
+    if program.row.upper < np.inf:
         # a constant lowers every residual by 1 - gamma of itself, into the domain of the conjugate
-        beyond = np.maximum(program.argument(value)[0].max() - WIDE(0.5), 0) * program.strength
+        beyond = np.maximum(program.argument(value)[0].max() - WIDE(program.row.upper), 0) * program.strength
         value = value + beyond / WIDE(flow.margin)
     checks = _bound_checks(solution, program, flow.policy(np.where(program.live, d, 0)), value)
     objective, size = program.primal(d)
@@ -265,14 +266,17 @@ def _shared_checks(solution: DualSolution, program: _Program, mass: Array, width
     room = 64 * (found.size + 8) * EPS * size + DOUBLE * abs(objective)
     off = abs(objective - solution.objective)
     # the weight of a pair changes by at most its derivative times the rounding of the argument
-    steep = mass * np.expm1(2 * width) if program.name == "kl" else program.data * width
+    inside = program.data > 0
+    steep = program.change(y, 2 * width)
     checks = [
         Check("objective at value", off, solution.certificate.rounding + room),
         Check("flow_residual", abs(violated - solution.flow_residual), flow.residual_rounding(found)),
         same("residual", solution.residual, table, float((width * program.strength).max())),
     ]
-    if program.name != "total-variation":
-        excess = np.abs(found - mass) - steep - 16 * DOUBLE * np.abs(mass)
+    if solution.problem.divergence.name != "total-variation" and inside.any():
+        # a weight is a power or an exponential, relative to whose logarithm it is rounded
+        units = 16 * DOUBLE * (1 + np.abs(np.log(np.where(mass > 0, mass, 1)))) * np.abs(mass)
+        excess = (np.abs(found - mass) - steep - units)[inside]
         checks.append(Check("occupancy is the recovered mass", float(excess.max()), 0.0))
     return checks
 
@@ -282,7 +286,7 @@ def _corrected_checks(solution: DualSolution, program: _Program) -> list[Check]:
     found, feasible = flow.vector(solution.occupancy), flow.vector(solution.feasible_occupancy)
     policy = flow.policy(found)
     y, width = program.argument(value)
-    mass = program.data * program.weight(y)
+    mass = program.mass(y)
     lost = (value == np.inf) & program.reached | (value == -np.inf) & ~program.dead
     checks = _bound_checks(solution, program, policy, value)
     exact, error = flow.occupancy(policy)
@@ -301,7 +305,7 @@ def _corrected_checks(solution: DualSolution, program: _Program) -> list[Check]:
         Check("primal_objective", abs(objective - solution.primal_objective), unit * size),
         Check("normalised_return", abs(gain - solution.normalised_return), unit * gains),
     ]
-    if program.name != "total-variation":
+    if np.isfinite(solution.occupancy_error) or np.isfinite(solution.value_error):
         best, off = program.minimiser(value)
         free = np.isfinite(value)
         optimum, doubt = program.optimum(best, off)

@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 
 from mdplab.convex import conic_occupancy_program
-from mdplab.divergences import KL
+from mdplab.divergences import KL, FDivergence, alpha_divergence
 from mdplab.models import MDP
 from mdplab.solution import Status
 from mdplab.solvers import dual_v, verify
 from tests.small_models import random_mdp
 from tests.verification import assert_every_field_is_checked, failures, moved, shifted, with_bound
 
-NAMES = ["kl", "chi-square", "total-variation"]
+NAMES: list[str | FDivergence] = [
+    *("kl", "swapped-kl", "jeffreys", "chi-square", "total-variation", "hellinger"),
+    *(alpha_divergence(order) for order in (-1.0, 0.3, 3.0)),
+]
+
+
+def label(row: str | FDivergence) -> str:
+    return row if isinstance(row, str) else f"alpha({row.order:g})"
 
 
 def problem(seed: int) -> tuple[MDP, np.ndarray, float]:
@@ -35,8 +42,8 @@ def problem(seed: int) -> tuple[MDP, np.ndarray, float]:
     return mdp, data / data.sum(), strength
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_random_duals_pass(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES, ids=label)
+def test_random_duals_pass(name: str | FDivergence) -> None:
     seen = set()
     for seed in range(45):
         mdp, data, strength = problem(seed)
@@ -57,8 +64,8 @@ def test_random_plain_duals_pass() -> None:
             assert report.passed, (seed, report.failures)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_random_cone_programs_pass(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES, ids=label)
+def test_random_cone_programs_pass(name: str | FDivergence) -> None:
     for seed in range(8):
         mdp, data, strength = problem(seed)
         report = verify(mdp, conic_occupancy_program(mdp, data, divergence=name, strength=strength))
@@ -80,8 +87,8 @@ def changes_of(solution: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_field_of_a_dual(name: str) -> None:
+@pytest.mark.parametrize("name", NAMES, ids=label)
+def test_every_field_of_a_dual(name: str | FDivergence) -> None:
     mdp, data, strength = problem(2)
     solution = dual_v(mdp, data, divergence=name, strength=strength)
     changes = changes_of(solution) | {
@@ -145,7 +152,7 @@ def test_infeasibility_is_decided_on_the_graph() -> None:
         assert verify(mdp, solution).passed
         assert solution.problem is not None
         wrong = replace(solution.problem, data=data[:, ::-1])  # type: ignore[type-var]
-        assert failures(mdp, solution, problem=wrong) == {"the start law leads off the support of the data"}
+        assert failures(mdp, solution, problem=wrong) == {"every occupancy has an infinite price"}
 
 
 def test_infinite_values_belong_where_no_mass_arrives() -> None:
