@@ -86,7 +86,7 @@ def inflows(task: BalanceTask, *, corrected: bool = True) -> Side:
 def forced_rewards(task: BalanceTask) -> FloatArray:
     """Log-rewards that the policy and Z leave no choice of, a row each condition.
 
-    Flow matching: a linear system for F.  Detailed balance: F from node to child along one edge each.  Trajectory
+    Flow matching: a linear system for F, unit triangular, whose solution is a sum of positive terms.  Detailed balance: F from node to child along one edge each.  Trajectory
     balance: one construction each object.  The backward policy of the last two is that of the visits.
     """
     network, logs, n = task.network, task.log_policy, task.network.n_nodes

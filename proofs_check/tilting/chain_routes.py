@@ -26,6 +26,11 @@ def within(right: Callable[[Any], Side]) -> Callable[[Any], FloatArray]:
     return lambda task: 1e-11 + 1e-9 * np.abs(np.asarray(right(task).value))
 
 
+def at_the_size(side: Callable[[Any], Side]) -> Callable[[Any], FloatArray]:
+    """The tolerance of inequalities, 1e-9 at the size of the bound."""
+    return lambda task: 1e-9 * (1 + np.abs(np.asarray(side(task).value)))
+
+
 def objective(task: ChainTask, chain: MarkovChain) -> tuple[float, float]:
     """``J = q_T r - KL(Q || P)`` by a forward sweep and the chain rule, and the error of these sums."""
     laws = marginals(chain)

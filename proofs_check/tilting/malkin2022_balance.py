@@ -22,7 +22,7 @@ from proofs_check.tilting import balance_instances as instances
 from proofs_check.tilting import balance_routes as by
 from proofs_check.tilting import exact_balance as exact
 from proofs_check.tilting.balance_instances import BalanceTask, balance_task, fork
-from proofs_check.tilting.chain_routes import within
+from proofs_check.tilting.chain_routes import at_the_size, within
 from proofs_check.tilting.network_routes import LOG_SPACE
 
 # --- the claim ------------------------------------------------------------------------------------------------------
@@ -83,12 +83,6 @@ BALANCE = Claim(
     witnesses=(G4, FORK, ATTAINED, EVEN, LOPSIDED),
     instances=60,
 )
-
-
-def at_the_size(side: Any) -> Any:
-    """1e-9 at the size of the bound."""
-    return lambda task: 1e-9 * (1 + np.abs(np.asarray(side(task).value)))
-
 
 trajectory_part = BALANCE.part(
     "(a, trajectory)",

@@ -22,7 +22,7 @@ from proofs_check.tilting import exact_networks as exact
 from proofs_check.tilting import network_entropy as paths
 from proofs_check.tilting import network_instances as instances
 from proofs_check.tilting import network_routes as by
-from proofs_check.tilting.chain_routes import within
+from proofs_check.tilting.chain_routes import at_the_size, within
 from proofs_check.tilting.network_instances import NetworkTask, network_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ largest_part = SOFT.part(
     "(c, largest)",
     r"no backward policy has a larger path entropy: given the object it is at most $\log n$ on average",
     AtMost(paths.entropy_given_the_object, paths.expected_log_count),
-    resolution=lambda task: 1e-9 * (1 + np.abs(paths.expected_log_count(task).value)),
+    resolution=at_the_size(paths.expected_log_count),
     reason=by.LOG_SPACE,
     cross_left=paths.entropy_given_the_object_by_enumeration,
     closed=("right",),

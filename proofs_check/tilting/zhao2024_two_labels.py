@@ -20,7 +20,7 @@ from mdplab.instances import three_state_chain, three_state_chain_likelihood
 from mdplab.operators import marginals
 from proofs_check.tilting import exact_labels as exact
 from proofs_check.tilting import label_routes as routes
-from proofs_check.tilting.chain_routes import LOG_SPACE, within
+from proofs_check.tilting.chain_routes import LOG_SPACE, at_the_size, within
 from proofs_check.tilting.label_routes import LabelTask, TwoTilts, labelled, three_state_labels
 
 # --- the claim ------------------------------------------------------------------------------------------------------
@@ -85,12 +85,6 @@ LABELS = Claim(
     witnesses=(INDEPENDENT, DEPENDENT),
     instances=80,
 )
-
-
-def at_the_size(side: Any) -> Any:
-    """Inequalities may fail by rounding: 1e-9 at the size of the bound."""
-    return lambda task: 1e-9 * (1 + np.abs(np.asarray(side(task).value)))
-
 
 compose_part = LABELS.part(
     "(a)",
