@@ -59,6 +59,7 @@ from mdplab.operators.reachability import (
     survival_time,
 )
 from mdplab.operators.residual import residual_backup, residual_policy_log, residual_value
+from mdplab.operators.shaping import shaping_rewards
 from mdplab.operators.soft import (
     regulariser,
     soft_advantage,
@@ -141,6 +142,7 @@ __all__ = [
     "restricted_policy",
     "score",
     "segment_log_weights",
+    "shaping_rewards",
     "soft_advantage",
     "soft_backup",
     "soft_policy_backup",

@@ -8,6 +8,7 @@ import numpy as np
 
 from mdplab.claims import Side, rounding
 from mdplab.operators import log_sum_exp
+from proofs_check.tilting.log_enumeration import UNDERFLOW
 from proofs_check.tilting.trajectory_routes import (
     GuidedTask,
     conditional_logs,
@@ -71,7 +72,7 @@ def partition_less_divergence(task: GuidedTask, *, swapped: bool = False) -> Sid
 def law_by_recursion(task: GuidedTask) -> Side:
     """Recursion: probabilities of all trajectories under its start, policy and dynamics"""
     law = np.exp(path_log_law(task))
-    return Side(law, task.relative * law)
+    return Side(law, task.relative * law + UNDERFLOW)
 
 
 def law_of_the_local_rule(task: GuidedTask) -> Side:
@@ -80,12 +81,12 @@ def law_of_the_local_rule(task: GuidedTask) -> Side:
     rule = np.exp(table - log_sum_exp(table)[:, np.newaxis])
     found = task.trajectories
     logs = found.environment_log_probability + found.policy_log_probability(rule).sum(axis=1)
-    return Side(np.exp(logs), task.relative * np.exp(logs))
+    return Side(np.exp(logs), task.relative * np.exp(logs) + UNDERFLOW)
 
 
 def law_by_enumeration(task: GuidedTask) -> Side:
     """Enumeration: p_beta(tau) pi(tau)^lambda, normalised"""
-    return Side(task.law, task.relative * task.law)
+    return Side(task.law, task.relative * task.law + UNDERFLOW)
 
 
 def slopes(task: GuidedTask) -> Side:
@@ -123,7 +124,7 @@ def bending(task: GuidedTask) -> Side:
         bent = spread(dynamics - np.log(task.transition), possible)
     rule = np.log(task.behaviour) + task.weight * np.log(task.target)
     tilted = spread(policy - rule, np.isfinite(policy))
-    return Side(np.append(bent, tilted), 4 * task.log_error + 4 * task.relative)
+    return Side(np.append(bent, tilted), 4 * task.log_error + rounding(4.0, task.log_weights.size + 16))
 
 
 def ranges_of_values(task: GuidedTask) -> Side:
@@ -141,7 +142,7 @@ def guided_dynamics(task: GuidedTask) -> Side:
     """Enumeration: law of the next state given the pair; P where the pair is not reached"""
     dynamics = conditional_logs(task)[1]
     table = np.where(np.isnan(dynamics), task.transition, np.exp(dynamics))
-    return Side(table, 4 * task.relative * table)
+    return Side(table, 4 * task.relative * table + UNDERFLOW)
 
 
 def plain_dynamics(task: GuidedTask) -> Side:
@@ -164,13 +165,13 @@ def covariance(task: GuidedTask) -> Side:
 def left_over(task: GuidedTask) -> Side:
     """Enumeration: probability of not being among the trajectories of largest target likelihood"""
     lost = float(task.law[~likeliest(task)].sum())
-    return Side(lost, task.relative * lost)
+    return Side(lost, task.relative * lost + UNDERFLOW)
 
 
 def left_over_by_recursion(task: GuidedTask) -> Side:
     """Recursion: the same probability"""
     lost = float(np.exp(path_log_law(task))[~likeliest(task)].sum())
-    return Side(lost, task.relative * lost)
+    return Side(lost, task.relative * lost + UNDERFLOW)
 
 
 def decay(task: GuidedTask, *, speed: float = 1.0) -> Side:
@@ -180,7 +181,7 @@ def decay(task: GuidedTask, *, speed: float = 1.0) -> Side:
         return Side(0.0)
     gap = float(score[top].min() - score[~top].max())
     value = float(np.exp(-speed * task.weight * gap) * law[~top].sum() / law[top].sum())
-    return Side(value, 4 * task.relative * value)
+    return Side(value, task.relative * value)
 
 
 def outside(task: GuidedTask) -> Side:

@@ -106,16 +106,16 @@ GUIDED = Claim(
 )
 
 
-def at_the_largest(route: Any) -> Any:
-    """1e-9 relative to the largest entry, plus 1e-11."""
-    return lambda task: 1e-11 + 1e-9 * np.abs(np.asarray(route(task).value)).max()
+def at_the_weight(route: Any) -> Any:
+    """1e-9 relative to the largest entry, plus 1e-11 of the weight of the logarithms where that is larger than 1."""
+    return lambda task: 1e-11 * max(1.0, task.weight) + 1e-9 * np.abs(np.asarray(route(task).value)).max()
 
 
 gibbs_part = GUIDED.part(
     "(a)",
     r"$\lambda E_q\ell_\pi-\mathrm{KL}(q\|p_\beta) = \log Z-\mathrm{KL}(q\|q_\lambda)$ for every law $q$",
     Equal(best_and_other, partition_less_divergence),
-    resolution=within(partition_less_divergence),
+    resolution=at_the_weight(partition_less_divergence),
     reason=LOG_SPACE,
     assumes=("A1",),
     exact=(exact.best_and_other, exact.partition_less_divergence),
@@ -142,7 +142,9 @@ monotone_part = GUIDED.part(
     "(c, monotone)",
     r"$\mathrm{KL}(q_\lambda\|p_\beta)$ and $E\ell_\pi$ are no smaller at $\lambda$ than at $\lambda/2$",
     AtMost(down, divergence_and_score),
-    resolution=lambda task: 1e-9 * (1 + np.abs(np.asarray(divergence_and_score(task).value)).max()),
+    resolution=lambda task: (
+        1e-9 * (max(1.0, task.weight) + np.abs(np.asarray(divergence_and_score(task).value)).max())
+    ),
     reason=LOG_SPACE,
     cross_left=down_by_enumeration,
     cross_right=divergence_and_score_by_enumeration,
@@ -153,7 +155,7 @@ bending_part = GUIDED.part(
     "(d)",
     r"$\log$(dynamics$/P$) has the range of $V_{h+1}$, $\log$(policy$/\beta\pi^\lambda$) that of $\log\sum Pe^{V_{h+1}}$",
     Equal(bending, ranges_of_values),
-    resolution=at_the_largest(ranges_of_values),
+    resolution=at_the_weight(ranges_of_values),
     reason=LOG_SPACE,
     assumes=("A1",),
     exact=(exact.bending, exact.ranges_of_values),

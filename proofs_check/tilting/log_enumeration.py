@@ -6,7 +6,10 @@ import numpy as np
 
 from mdplab._typing import FloatArray, IntArray
 
-__all__ = ["log_summed"]
+__all__ = ["UNDERFLOW", "log_summed"]
+
+UNDERFLOW = 1e-300
+"""Absolute error of probabilities that fall below the doubles' range, where relative errors mean nothing."""
 
 
 def log_summed(log_weights: FloatArray, keys: IntArray, n: int) -> FloatArray:

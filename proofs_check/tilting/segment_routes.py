@@ -17,7 +17,7 @@ from mdplab.divergences import entropy, kl
 from mdplab.enumeration import enumerate_trajectories
 from mdplab.models import FiniteHorizonMDP
 from mdplab.operators import log_sum_exp, segment_log_weights
-from proofs_check.tilting.log_enumeration import log_summed
+from proofs_check.tilting.log_enumeration import UNDERFLOW, log_summed
 from proofs_check.tilting.segment_instances import SegmentTask
 
 __all__ = [
@@ -106,7 +106,7 @@ def segmentwise(task: SegmentTask, *, continuation: bool = True) -> Side:
     # near its maximum J loses alpha KL, and KL at most the square of the relative error
     error = worth.certificate.bound + task.temperature * (task.log_error + relative**2)
     value = np.concatenate(([worth.value[0, 0]], first, law))
-    return Side(value, np.concatenate(([error], relative * first, relative * law)))
+    return Side(value, np.concatenate(([error], relative * np.append(first, law) + UNDERFLOW)))
 
 
 def global_optimum(task: SegmentTask) -> Side:
@@ -117,7 +117,7 @@ def global_optimum(task: SegmentTask) -> Side:
     alpha, relative = task.temperature, task.relative
     value = np.concatenate(([alpha * partition], first, law))
     error = alpha * (task.log_error + float(rounding(1 + abs(partition), 4)))
-    return Side(value, np.concatenate(([error], relative * first, relative * law)))
+    return Side(value, np.concatenate(([error], relative * np.append(first, law) + UNDERFLOW)))
 
 
 # --- subgoals -------------------------------------------------------------------------------------------------------

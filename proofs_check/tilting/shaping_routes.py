@@ -21,7 +21,7 @@ from mdplab.operators import log_tilt, marginals
 from proofs_check.tilting.chain_routes import relative_error
 from proofs_check.tilting.estimate_routes import EstimateTask
 from proofs_check.tilting.instances import ChainTask, three_state_task, uncontrolled_task
-from proofs_check.tilting.log_enumeration import log_summed
+from proofs_check.tilting.log_enumeration import UNDERFLOW, log_summed
 
 __all__ = [
     "ShapedTask",
@@ -186,21 +186,23 @@ def shaped_controls(shaped: ShapedTask) -> Side:
     """Backward induction on the shaped problem: start, kernels, and values V_t - Phi_t, t < T, with log Z"""
     flat, value = _flat(shaped.chain), shaped.solution.value
     values = np.append(value[1:-1, :-1].ravel(), value[0, -1])
-    errors = (shaped.relative * flat, np.full(values.size, shaped.value_error))
+    errors = (shaped.relative * flat + UNDERFLOW, np.full(values.size, shaped.value_error))
     return Side(np.concatenate((flat, values)), np.concatenate(errors))
 
 
 def shaped_end(shaped: ShapedTask) -> Side:
     """Backward induction on the shaped problem, forward sweep: law of the last state"""
     law, steps = marginals(shaped.chain)[-1], shaped.task.chain.steps + 1
-    return Side(law, (steps * shaped.relative + float(rounding(1.0, 2 * steps * (law.size + 2)))) * law)
+    return Side(
+        law, (steps * shaped.relative + float(rounding(1.0, 2 * steps * (law.size + 2)))) * law + UNDERFLOW
+    )
 
 
 def start_and_end_shaped(shaped: ShapedTask) -> Side:
     """Backward induction on the shaped problem, forward sweep: laws of the first and of the last state"""
     end = shaped_end(shaped)
     law = np.append(shaped.chain.initial, end.value)
-    return Side(law, np.append(shaped.relative * shaped.chain.initial, end.error))
+    return Side(law, np.append(shaped.relative * shaped.chain.initial + UNDERFLOW, end.error))
 
 
 def one_step_look(shaped: ShapedTask, *, scale: float = 1.0) -> Side:
@@ -214,7 +216,8 @@ def one_step_look(shaped: ShapedTask, *, scale: float = 1.0) -> Side:
     error = exact.relative + 2 * (exact.task.chain.steps + 1) * exact.task.step_error
     counts = np.full(values.size, exact.value_error + error), np.full(values.size, error)
     return Side(
-        np.concatenate((values, steps.sum(axis=2).ravel(), flat)), np.concatenate((*counts, error * flat))
+        np.concatenate((values, steps.sum(axis=2).ravel(), flat)),
+        np.concatenate((*counts, error * flat + UNDERFLOW)),
     )
 
 
@@ -254,7 +257,8 @@ def unshaped_controls(shaped: ShapedTask) -> Side:
     shifted = np.append((values - shaped.potential).ravel(), task.path_log_partition)
     added = rounding(np.abs(shifted) + 1, 4)
     return Side(
-        np.concatenate((flat, shifted)), np.concatenate((2 * error * flat, np.asarray(2 * error + added)))
+        np.concatenate((flat, shifted)),
+        np.concatenate((2 * error * flat + UNDERFLOW, np.asarray(2 * error + added))),
     )
 
 
@@ -263,7 +267,7 @@ def perfect(shaped: ShapedTask) -> Side:
     task, error = shaped.task, 2 * log_sum_error(shaped.task)
     flat, values = optimum_by_enumeration(task)
     expected = np.repeat([0.0, 1.0], values.size)
-    return Side(np.append(expected, flat), np.append(np.zeros(expected.size), error * flat))
+    return Side(np.append(expected, flat), np.append(np.zeros(expected.size), error * flat + UNDERFLOW))
 
 
 def start_and_end_by_enumeration(shaped: ShapedTask) -> Side:
@@ -276,7 +280,7 @@ def start_and_end_by_enumeration(shaped: ShapedTask) -> Side:
     ends = np.append(log_tilt(log_summed(weights, states[:, 0], n)), _end(shaped))
     law = np.exp(ends)
     error = 2 * log_sum_error(task) + float(rounding(1.0 + 2 * np.abs(phi).max(), 8))
-    return Side(law, 2 * error * law)
+    return Side(law, 2 * error * law + UNDERFLOW)
 
 
 def _end(shaped: ShapedTask) -> FloatArray:
@@ -293,4 +297,4 @@ def _end(shaped: ShapedTask) -> FloatArray:
 def end_law_by_enumeration(shaped: ShapedTask) -> Side:
     """Law of the chain's last state, from all paths, times e^r, normalised"""
     law = np.exp(_end(replace(shaped, end_potential=None, start_paid=True)))
-    return Side(law, 4 * log_sum_error(shaped.task) * law)
+    return Side(law, 4 * log_sum_error(shaped.task) * law + UNDERFLOW)

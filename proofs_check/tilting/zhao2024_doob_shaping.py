@@ -17,6 +17,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Side
+from mdplab.enumeration import path_log_probability
 from mdplab.operators import marginals
 from proofs_check.tilting import exact_shaping as exact
 from proofs_check.tilting import shaping_routes as routes
@@ -24,7 +25,6 @@ from proofs_check.tilting.chain_routes import LOG_SPACE, within
 from proofs_check.tilting.estimate_routes import (
     bound,
     path_divergences,
-    path_divergences_by_enumeration,
 )
 from proofs_check.tilting.shaping_routes import (
     ShapedTask,
@@ -56,8 +56,13 @@ def myopic_divergence(shaped: ShapedTask) -> Side:
 
 
 def myopic_divergence_by_enumeration(shaped: ShapedTask) -> Side:
-    """Enumeration: the same divergence, path by path"""
-    return _first(path_divergences_by_enumeration(estimate_of(shaped)))
+    """Enumeration: the same divergence, path by path, in logarithms"""
+    estimate, task = estimate_of(shaped), shaped.task
+    law, best = task.path_tilt, task.path_log_weights - task.path_log_partition
+    with np.errstate(divide="ignore"):  # the paths that the last kernel cannot take
+        other = path_log_probability(estimate.chain, task.paths.states)
+    terms = law[law > 0] * (best - other)[law > 0]
+    return Side(terms.sum(), 2 * estimate.relative * (np.abs(terms).sum() + 5))
 
 
 def range_bound(shaped: ShapedTask, *, divisor: float = 8.0) -> Side:
@@ -146,15 +151,17 @@ perfect_part = SHAPING.part(
     "(b)",
     r"with $\Phi = V$: shaped values 0, one-step normalisers 1, the myopic controller is $Q^*$",
     Equal(one_step_look, perfect),
-    resolution=within(perfect),
-    reason=LOG_SPACE,
+    resolution=lambda shaped: 1e-11 * max(1.0, shaped.task.strength) + within(perfect)(shaped),
+    reason=LOG_SPACE + ", at the size of the values that cancel",
     exact=(exact.one_step_look, exact.perfect),
 )
 myopic_part = SHAPING.part(
     "(c)",
     r"$\mathrm{KL}(Q^*\|Q^{\mathrm{my}}) \le \frac18\sum_{t=1}^{T-1}\mathrm{range}(\Phi_t-V_t)^2$",
     AtMost(myopic_divergence, range_bound),
-    resolution=lambda shaped: 1e-9 * (1 + np.asarray(range_bound(shaped).value)),
+    resolution=lambda shaped: (
+        1e-11 * max(1.0, shaped.task.strength) + 1e-9 * (1 + np.asarray(range_bound(shaped).value))
+    ),
     reason=LOG_SPACE,
     cross_left=myopic_divergence_by_enumeration,
     closed=("right",),

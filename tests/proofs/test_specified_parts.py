@@ -29,6 +29,7 @@ SPECIFIED = {
     "gfn-outcome-conditioned": "(a) (b) (c)",
     "gfn-soft-rl": "(a) (b) (c)",
     "group-normalised-gradient": "(a) (b) (c)",
+    "ig-telescoping": "(a) (b) (c) (d)",
     "information-gain-chi-square": "(a) (b) (c) (d)",
     "kl-objective-balance": 3,
     "lp-duality-mdp": 4,
