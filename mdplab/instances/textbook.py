@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from mdplab._typing import BoolArray, FloatArray
-from mdplab.models import MDP, MarkovChain, OutcomeModel, PreferenceMatrix, RewardProcess
+from mdplab.models import MDP, FiniteHorizonMDP, MarkovChain, OutcomeModel, PreferenceMatrix, RewardProcess
 
 __all__ = [
     "three_response_cycle",
@@ -20,6 +20,7 @@ __all__ = [
     "three_state_chain",
     "three_state_chain_condition_likelihood",
     "three_state_chain_likelihood",
+    "three_state_demonstrations",
     "three_state_logits",
     "three_state_mask",
     "three_state_mdp",
@@ -111,6 +112,26 @@ def three_state_logits() -> FloatArray:
         ((.3, -.2), (-.5, .4), (.1, .6)).
     """
     return np.array([[0.3, -0.2], [-0.5, 0.4], [0.1, 0.6]])
+
+
+def three_state_demonstrations() -> tuple[FiniteHorizonMDP, FloatArray, FloatArray]:
+    """Three stages of :func:`three_state_unit_reward_mdp`, a cloned policy and its expert: the instance D3.
+
+    Used by the known values of demonstration-regularised control.
+
+    Returns
+    -------
+    mdp : FiniteHorizonMDP
+        Undiscounted, stationary, with start law (.5, .3, .2).
+    cloned : ndarray (3, 2)
+        ((.5, .5), (.6, .4), (.3, .7)), at all stages.
+    expert : ndarray (3, 3, 2)
+        Probabilities of action 0: (.7, .4, .2), (.9, .3, .1) and (.8, .25, .15).
+    """
+    base = three_state_unit_reward_mdp()
+    mdp = FiniteHorizonMDP(base.transition, base.reward, 3, initial=base.initial)
+    first = np.array([[70, 40, 20], [90, 30, 10], [80, 25, 15]])
+    return mdp, np.array([[5, 5], [6, 4], [3, 7]]) / 10, np.stack([first, 100 - first], axis=2) / 100
 
 
 def three_state_mask() -> tuple[MDP, BoolArray]:

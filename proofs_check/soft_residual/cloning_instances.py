@@ -14,15 +14,11 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
 from mdplab.enumeration import Trajectories, enumerate_trajectories, iid_counts
-from mdplab.instances import Draw, full_support, horizon_mdps
+from mdplab.instances import Draw, full_support, horizon_mdps, three_state_demonstrations
 from mdplab.laws import log_binomial
 from mdplab.models import FiniteHorizonMDP, LoggedDataset
 from mdplab.operators import stage_laws
-from proofs_check.soft_residual.demonstration_instances import (
-    demonstration_task,
-    expert_of_three_states,
-    three_state_task,
-)
+from proofs_check.soft_residual.demonstration_instances import demonstration_task
 
 __all__ = [
     "CloningTask",
@@ -178,13 +174,16 @@ def interior_task(draw: Draw) -> CloningTask:
 
 def three_states(count: int, *, deterministic: bool = False) -> CloningTask:
     """D3 with its expert, or with the one that takes the actions 0, 1, 1 in the states 0, 1, 2."""
-    sure = np.broadcast_to(np.eye(2)[[0, 1, 1]], (3, 3, 2))
-    return CloningTask(three_state_task(1.0).mdp, sure if deterministic else expert_of_three_states(), count)
+    mdp, _, expert = three_state_demonstrations()
+    sure = np.broadcast_to(np.eye(2)[[0, 1, 1]], expert.shape)
+    return CloningTask(mdp, sure if deterministic else expert, count)
 
 
-def four_pairs() -> CloningTask:
-    """Two states, two actions, two stages, three trajectories: 816 data sets."""
+def four_pairs(slip: float | None = None) -> CloningTask:
+    """Two states, two actions, two stages, three trajectories: 816 data sets; with ``slip``, an almost sure expert."""
     kernel = np.array([[[6, 4], [1, 9]], [[5, 5], [8, 2]]]) / 10
     expert = np.array([[[7, 3], [2, 8]], [[9, 1], [4, 6]]]) / 10
+    if slip is not None:
+        expert = np.where(expert > 0.5, 1 - slip, slip)
     mdp = FiniteHorizonMDP(kernel, [[1.0, 0.0], [0.3, 0.6]], 2, initial=[0.6, 0.4])
     return CloningTask(mdp, expert, 3, 0.2)

@@ -5,6 +5,7 @@ Each sum has two: binomial laws in closed form and grown trial by trial, or all 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -134,9 +135,13 @@ def mean_over_data_sets(task: CloningTask, *, smoothing: float = 1.0) -> Side:
         paths.expectation(own - paths.policy_log_probability(policy).sum(axis=1))
         for policy in task.cloned_policies(smoothing)
     ]
-    size = float(np.abs(own).max() + task.mdp.horizon * np.log(task.count + task.mdp.n_actions))
-    operations = 8 * (task.mdp.horizon + task.count) + 2 * len(own) + 64
-    return Side(chance @ found, rounding(size, operations), infinities=True)
+    # probabilities of paths are exponentials of sums of logarithms, those of data sets products of N of them
+    terms = (1 + np.abs(paths.log_probability)) * (
+        np.abs(own) + task.mdp.horizon * np.log(task.count + task.mdp.n_actions)
+    )
+    operations = (2 * task.mdp.horizon + 4) * (task.count + 1) + 2 * len(own) + 8 * task.mdp.horizon + 16
+    error = rounding(float(paths.expectation(terms)), operations)
+    return Side(math.fsum(chance * np.array(found)), error, infinities=True)
 
 
 # --- what it is worth to a learner ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import rounding
-from mdplab.instances import Draw, horizon_mdps, three_state_unit_reward_mdp
+from mdplab.instances import Draw, horizon_mdps, three_state_demonstrations
 from mdplab.instances.kernels import KernelKind
 from mdplab.models import FiniteHorizonMDP
 from mdplab.numerics import bisect_rows
@@ -23,13 +23,11 @@ from mdplab.operators import log_tilt, path_kl, stage_occupancy
 from mdplab.solvers import HorizonSolution, StageEvaluation
 
 __all__ = [
-    "CLONED",
     "DemonstrationTask",
     "Number",
     "Roots",
     "demonstration_task",
     "deterministic_task",
-    "expert_of_three_states",
     "log_sum_exp_error",
     "longer_task",
     "mean",
@@ -243,21 +241,10 @@ def output_task(draw: Draw) -> DemonstrationTask:
     return DemonstrationTask(task.mdp, task.reference, task.expert, task.temperature, output)
 
 
-CLONED = np.array([[0.5, 0.5], [0.6, 0.4], [0.3, 0.7]])
-"""The cloned policy of the three-state task D3, at all stages."""
-
-
-def expert_of_three_states() -> FloatArray:
-    """The expert of D3, shape (3, 3, 2)."""
-    first = np.array([[0.7, 0.4, 0.2], [0.9, 0.3, 0.1], [0.8, 0.25, 0.15]])
-    return np.stack([first, 1 - first], axis=2).round(2)
-
-
 def three_state_task(
-    temperature: float, *, reference: FloatArray = CLONED, output: FloatArray | None = None
+    temperature: float, *, reference: FloatArray | None = None, output: FloatArray | None = None
 ) -> DemonstrationTask:
-    """The task D3: three stages of the three-state model with rewards in [0, 1]."""
-    base = three_state_unit_reward_mdp()
-    mdp = FiniteHorizonMDP(base.transition, base.reward, 3, initial=base.initial)
-    stages = np.broadcast_to(reference, (3, 3, 2))
-    return DemonstrationTask(mdp, stages, expert_of_three_states(), temperature, output)
+    """The task D3, also with another cloned policy."""
+    mdp, cloned, expert = three_state_demonstrations()
+    stages = np.broadcast_to(cloned if reference is None else reference, expert.shape)
+    return DemonstrationTask(mdp, stages, expert, temperature, output)

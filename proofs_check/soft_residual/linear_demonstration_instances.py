@@ -9,10 +9,10 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.instances import Draw, random_linear_mdp
+from mdplab.instances import Draw, random_linear_mdp, three_state_demonstrations
 from mdplab.models import FiniteHorizonMDP, LinearMDP
 from mdplab.solvers import LinearHorizonSolution
-from proofs_check.soft_residual.demonstration_instances import CLONED, DemonstrationTask
+from proofs_check.soft_residual.demonstration_instances import DemonstrationTask
 
 __all__ = ["LinearTask", "linear_task", "three_state_linear_task"]
 
@@ -88,10 +88,11 @@ def with_inertia(draw: Draw) -> LinearTask:
     return replace(linear_task(draw), inertia=draw.number(0.0, 0.5))
 
 
-def three_state_linear_task(temperature: float, *, reference: FloatArray = CLONED) -> LinearTask:
+def three_state_linear_task(temperature: float, *, reference: FloatArray | None = None) -> LinearTask:
     """Three states, two actions, two features, three stages, with the cloned policy of D3."""
     features = np.array([[[10, 0], [0, 10]], [[5, 5], [2, 8]], [[9, 1], [3, 7]]]) / 10
     measures = np.array([[2, 3, 5], [6, 3, 1]]) / 10
     model = LinearMDP(features, measures, [1.0, 0.4], horizon=3, initial=[0.5, 0.3, 0.2])
     policy = np.broadcast_to(np.full(2, 0.5), (3, 3, 2))
-    return LinearTask(model, np.broadcast_to(reference, (3, 3, 2)), policy, temperature)
+    cloned = three_state_demonstrations()[1] if reference is None else reference
+    return LinearTask(model, np.broadcast_to(cloned, (3, 3, 2)), policy, temperature)

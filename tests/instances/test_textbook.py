@@ -10,6 +10,8 @@ import pytest
 
 from mdplab import instances
 from mdplab.models import MDP
+from mdplab.operators import path_kl
+from mdplab.solvers import backward_induction, stage_evaluation
 
 
 def best_value(mdp: MDP) -> np.ndarray:
@@ -101,3 +103,14 @@ def test_the_cycle_prefers_each_response_to_the_next() -> None:
     p = instances.three_response_cycle().probability
     assert all(p[i, (i + 1) % 3] > 0.5 for i in range(3))
     assert instances.three_response_reference().sum() == 1.0
+
+
+def test_expert_and_clone_of_three_stages() -> None:
+    mdp, cloned, expert = instances.three_state_demonstrations()
+    assert mdp.horizon == 3
+    assert mdp.discount == 1.0
+    assert expert[1].tolist() == [[0.9, 0.1], [0.3, 0.7], [0.1, 0.9]]
+    best, own = backward_induction(mdp), stage_evaluation(mdp, expert)
+    assert float(mdp.start_law() @ (best.value[0] - own.value[0])) == pytest.approx(0.4820072, abs=5e-11)
+    cost = path_kl(mdp, np.log(expert), np.log(cloned))
+    assert cost == pytest.approx(0.022407551 / 0.05, abs=5e-9)
