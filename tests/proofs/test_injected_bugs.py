@@ -84,9 +84,18 @@ def objective_off(solver: Callable[..., Any]) -> Callable[..., Any]:
 
 
 BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
-    ("soft_policy_iteration", temperature_off, ("kl-objective-balance", "parl-hypergradient")),
+    (
+        "soft_policy_iteration",
+        temperature_off,
+        ("kl-objective-balance", "parl-hypergradient", "rql-composition", "rql-tradeoff-monotone"),
+    ),
     ("soft_value_iteration", discount_off_by_one_step, ("kl-objective-balance",)),
-    ("residual_q_learning", prior_forgotten, ("rql-fixed-point",)),
+    (
+        "residual_q_learning",
+        prior_forgotten,
+        ("rql-fixed-point", "rql-retempering", "rql-composition", "rql-tradeoff-monotone"),
+    ),
+    ("residual_backward_induction", prior_forgotten, ("rql-finite-horizon",)),
     ("policy_evaluation", missing_entropy, ("soft-policy-gradient",)),
     ("policy_iteration", sign_of_the_reward, ("npg-one-over-t", "lp-duality-mdp")),
     ("mirror_descent", step_off, ("npg-one-over-t",)),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mdplab.claims import registry
-from mdplab.models import MarkovChain
+from mdplab.models import FlowNetwork, MarkovChain
 from mdplab.solvers.stages import StageArrays
 from proofs_check.__main__ import main
 
@@ -112,6 +112,51 @@ def one_action_too_many(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def backward_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All parents of a node share its flow equally."""
+
+    def wrong(network: FlowNetwork) -> Any:
+        return function(FlowNetwork(network.edges, network.reward))
+
+    return wrong
+
+
+def first_parent_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The step into the last node from its first parent is not seen."""
+
+    def wrong(network: FlowNetwork, log_policy: Any) -> Any:
+        table = np.array(log_policy)
+        table[np.flatnonzero(network.edges[:, -1])[0], network.n_nodes - 1] -= 1e-6
+        return function(network, table)
+
+    return wrong
+
+
+def state_flow_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The mixture weighs with the reward alone."""
+
+    def wrong(log_flow: Any, *args: Any) -> Any:
+        return function(np.where(np.isfinite(log_flow), 0.0, -np.inf), *args)
+
+    return wrong
+
+
+def counts_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(network: FlowNetwork) -> Any:
+        return FlowNetwork(network.edges, network.reward)
+
+    return wrong
+
+
+def stops_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any) -> Any:
+        table = np.array(function(*args))
+        table[:, -1] = 0.0
+        return table
+
+    return wrong
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -125,6 +170,19 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         reference_dropped,
         ("rql-fixed-point", "rql-iteration-conjugacy"),
     ),
+    (
+        "mdplab.solvers.residual_backward_induction",
+        "stage_bonus",
+        weight_dropped,
+        ("rql-finite-horizon",),
+    ),
+    (
+        "mdplab.solvers.residual_backward_induction",
+        "stage_bonus",
+        reference_dropped,
+        ("rql-finite-horizon",),
+    ),
+    ("mdplab.solvers.stages", "StageArrays.lookahead", last_step_dropped, ("rql-finite-horizon",)),
     ("mdplab._kernels.backups", "residual_sweeps_dense", bootstrap_without_entropy, ("rql-fixed-point",)),
     ("mdplab._kernels.backups", "soft_sweeps_dense", bootstrap_without_entropy, ("kl-objective-balance",)),
     ("mdplab.solvers.soft_policy_iteration", "log_bonus", reference_dropped, ("kl-objective-balance",)),
@@ -132,12 +190,30 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ("mdplab.operators.chain", "marginals", last_kernel_dropped, ("tilt-start-and-penalty",)),
     ("mdplab.operators.chain", "tilted_chain", start_untilted, ("tilt-soft-optimal-chain",)),
     ("mdplab.operators.chain", "chain_kl", start_forgotten, ("tilt-start-and-penalty",)),
+    (
+        "mdplab.operators.flow_network",
+        "log_flows",
+        backward_forgotten,
+        ("gfn-balance", "gfn-outcome-conditioned"),
+    ),
+    ("mdplab.operators.flow_network", "log_visits", first_parent_dropped, ("gfn-soft-rl", "gfn-balance")),
+    (
+        "mdplab.operators.flow_network",
+        "converted_policy_log",
+        state_flow_forgotten,
+        ("gfn-outcome-conditioned",),
+    ),
+    ("mdplab.operators.flow_network", "path_count_backward", counts_forgotten, ("gfn-soft-rl",)),
+    ("mdplab.operators.flow_network", "detailed_balance_residuals", stops_forgotten, ("gfn-balance",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
 
 def _inject(patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, only_there: bool) -> None:
-    home = importlib.import_module(module)
+    home: Any = importlib.import_module(module)
+    if "." in name:  # a method
+        owner, name = name.split(".")
+        home, only_there = getattr(home, owner), True
     right = getattr(home, name)
     wrong = fault(right)
     holders = [home] if only_there else list(sys.modules.values())
