@@ -16,7 +16,7 @@ from mdplab.laws.beliefs import log_posterior, mutual_information
 from mdplab.laws.binomial import binomial_expectation, log_binomial
 from mdplab.laws.finite_law import FiniteLaw, common_support
 from mdplab.laws.gaussian import Gaussian, gaussian_kl, gaussian_wasserstein
-from mdplab.laws.gaussian_flow import AffineField, flow_discrepancy, gaussian_flow
+from mdplab.laws.gaussian_flow import AffineField, GaussianFlow, flow_discrepancy, gaussian_flow
 from mdplab.laws.order import best_of_n, log_best_of_n, win_rate, worst_of_n
 from mdplab.laws.smoothing import expected_smoothed_kl
 
@@ -24,6 +24,7 @@ __all__ = [
     "AffineField",
     "FiniteLaw",
     "Gaussian",
+    "GaussianFlow",
     "best_of_n",
     "binomial_expectation",
     "common_support",

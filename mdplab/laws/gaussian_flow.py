@@ -39,6 +39,7 @@ from mdplab.laws.gaussian import Gaussian
 __all__ = ["AffineField", "GaussianFlow", "flow_discrepancy", "gaussian_flow"]
 
 _UNIT = float(np.finfo(np.float64).eps) / 2  # the unit roundoff
+_TINY = 1e-300  # far above what underflow takes from a step
 _TERMS = 30  # and 20 for each coefficient of the drift: what is cut off is far below the rounding
 
 
@@ -191,8 +192,8 @@ def _steps(start: Gaussian, field: AffineField) -> Iterator[_Step]:
         off_deviation = carried * deviation_error + deviation * off_growth
         means, deviations = growth.scaled(mean).plus(particular), growth.scaled(deviation)
         rounding = 2 * _UNIT * (terms + 4)
-        off_mean += rounding * float(means.bound.sum())
-        off_deviation += rounding * float(deviations.bound.sum())
+        off_mean += rounding * float(means.bound.sum()) + _TINY
+        off_deviation += rounding * float(deviations.bound.sum()) + _TINY
         yield _Step(step * length, length, means, deviations, off_mean, off_deviation)
         end = float(growth.value.sum())
         off_end = off_growth + rounding * carried
@@ -228,7 +229,8 @@ def gaussian_flow(start: Gaussian, field: AffineField) -> GaussianFlow:
     ValueError
         If the law leaves the range of the doubles.
     """
-    *_, last = _steps(start, field)
+    with np.errstate(over="ignore", invalid="ignore"):
+        *_, last = _steps(start, field)
     mean, deviation = float(last.mean.value.sum()), float(last.deviation.value.sum())
     return GaussianFlow(Gaussian(mean, deviation), last.mean_error, last.deviation_error)
 
@@ -249,20 +251,29 @@ def flow_discrepancy(start: Gaussian, field: AffineField, other: AffineField) ->
     -------
     value, error : float
         The integral, and a proven bound on its error.
+
+    Raises
+    ------
+    ValueError
+        If the integral is beyond the doubles.
     """
     total = error = 0.0
     drift, change = _difference(field.drift, other.drift), _difference(field.shift, other.shift)
-    for step in _steps(start, field):
-        slope, shift = (_on_step(x, step.start, step.length) for x in (drift, change))
-        apart = (
-            (slope.times(step.mean).plus(shift), step.mean_error),
-            (slope.times(step.deviation), step.deviation_error),
-        )
-        steepest = 1.01 * float(slope.bound.sum())
-        for series, off in apart:
-            square = series.times(series)
-            size, count = 1.01 * float(series.bound.sum()), square.value.size
-            wrong = steepest * off + 4 * _UNIT * count * size
-            total += step.length * float((square.value / np.arange(1, count + 1)).sum())
-            error += step.length * (wrong * (2 * size + wrong) + 4 * _UNIT * count * size * size)
-    return total, float(error + 4 * _UNIT * abs(total))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in _steps(start, field):
+            slope, shift = (_on_step(x, step.start, step.length) for x in (drift, change))
+            apart = (
+                (slope.times(step.mean).plus(shift), step.mean_error),
+                (slope.times(step.deviation), step.deviation_error),
+            )
+            steepest = 1.01 * float(slope.bound.sum())
+            for series, off in apart:
+                square = series.times(series)
+                size, count = 1.01 * float(series.bound.sum()), square.value.size
+                wrong = steepest * off + 4 * _UNIT * count * size
+                total += step.length * float((square.value / np.arange(1, count + 1)).sum())
+                error += step.length * (wrong * (2 * size + wrong) + 4 * _UNIT * count * size * size)
+    found, bound = float(total), float(error + 4 * _UNIT * abs(total)) + _TINY
+    if not math.isfinite(found + bound):
+        raise ValueError(f"field, other: the integral of their difference is beyond the doubles, {found}")
+    return found, bound

@@ -77,7 +77,7 @@ FLOWS = Claim(
     ),
     instance_family=flow_task,
     witnesses=(HALF, GROWING, SHRINKING, STILL, STEEP),
-    instances=100,
+    instances=80,
 )
 
 

@@ -188,7 +188,7 @@ def _(task: RefitTask) -> Iterator[Known]:
 
 @REFIT.known(TIES)
 def _(task: RefitTask) -> Iterator[Known]:
-    yield Known("limit with ties", "0.25 0.75 0", by.far_ahead(task).value, 1e-15)
+    yield Known("limit with ties", "1/4 3/4 0", by.far_ahead(task).value, 1e-15)
 
 
 @REFIT.known(TEN)

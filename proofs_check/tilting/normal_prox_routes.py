@@ -90,24 +90,27 @@ def tilted_law(task: NormalProx) -> Side:
     return Side(np.array([law.mean, law.variance]), rounding(np.array([size, law.variance]), 16))
 
 
+def as_refit(task: NormalProx) -> NormalRefit:
+    """One refit whose weight is ``e^{r/b}``."""
+    return NormalRefit(task.start, task.centre, math.sqrt(task.strength / task.curvature), 1)
+
+
 def density_by_quadrature(task: NormalProx) -> Side:
     """Trapezoidal sums of q_0 e^{r/b}: mean and variance"""
-    width = math.sqrt(task.strength / task.curvature)
-    return refit_routes.by_quadrature(NormalRefit(task.start, task.centre, width, 1))
+    return refit_routes.by_quadrature(as_refit(task))
 
 
-def loss_without_the_divergence(task: NormalProx) -> Side:
-    """E r - b KL at the tilt, less its value at q_0"""
-    law, start = tilted(task), task.start
-    gained = 0.5 * task.curvature * (start.mean_square(task.centre) - law.mean_square(task.centre))
-    charged = task.strength * gaussian_kl(law, start)
-    size = task.curvature * (start.mean_square(task.centre) + size_of(task)) + charged + 2 * task.strength
-    return Side(gained - charged, rounding(size, 32))
+def worth_of_the_tilt(task: NormalProx) -> Side:
+    """E r - b KL(. || q_0) at that law"""
+    law = tilted(task)
+    paid = 0.5 * task.curvature * law.mean_square(task.centre)
+    charged = task.strength * gaussian_kl(law, task.start)
+    size = paid + charged + 2 * task.strength + 4 * task.curvature * size_of(task)
+    return Side(-paid - charged, rounding(size, 48))
 
 
-def divergence_of_the_start(task: NormalProx) -> Side:
-    """b KL(q_0 || tilt), with the tilt as a product of densities"""
-    law = task.start.tilt(task.curvature / task.strength, task.centre)
-    value = task.strength * gaussian_kl(task.start, law)
-    size = value + 2 * task.strength + task.curvature * size_of(task)
-    return Side(value, rounding(size * (1 + task.curvature / task.strength * task.start.variance), 64))
+def log_mean_weight(task: NormalProx) -> Side:
+    """Trapezoidal sums: b log of the mean of e^{r/b} under q_0, which no law exceeds (Gibbs)"""
+    sums = refit_routes.trapezoidal(as_refit(task))
+    value = task.strength * sums.log_total
+    return Side(value, 1.01 * task.strength * sums.error + float(rounding(abs(value) + task.strength, 8)))

@@ -7,6 +7,7 @@ import numpy as np
 from mdplab import operators
 from mdplab._typing import BoolArray, FloatArray
 from mdplab.claims import Side, rounding
+from mdplab.laws import gaussian_kl
 from proofs_check.tilting import normal_prox_routes as normal
 from proofs_check.tilting import prox_routes as by
 from proofs_check.tilting.prox_instances import NormalProx, ProxTask
@@ -114,7 +115,10 @@ def worth_at_the_tilt(task: NormalProx) -> Side:
     return Side(value, normal.worth_of_the_transported_law(task).error)
 
 
-def without_the_strength(task: NormalProx) -> Side:
-    """KL(q_0 || q), not multiplied by b."""
-    side = normal.divergence_of_the_start(task)
-    return Side(np.asarray(side.value) / task.strength, side.error)
+def other_divergence(task: NormalProx) -> Side:
+    """E r - b KL(q_0 || .) at the tilt."""
+    law = normal.tilted(task)
+    value = -0.5 * task.curvature * law.mean_square(task.centre) - task.strength * gaussian_kl(
+        task.start, law
+    )
+    return Side(value, normal.worth_of_the_tilt(task).error)

@@ -10,6 +10,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.instances import Draw
 from mdplab.laws import Gaussian
+from proofs_check.tilting.refit_instances import with_a_gap
 
 __all__ = ["NormalProx", "ProxTask", "missing_point", "normal_prox", "plane_task", "prox_task"]
 
@@ -90,9 +91,7 @@ def plane_task(draw: Draw) -> ProxTask:
 def missing_point(draw: Draw) -> ProxTask:
     """A task whose law misses a point."""
     task = prox_task(draw)
-    reference = task.reference.copy()
-    reference[draw.integer(0, reference.size - 1)] = 0.0
-    return replace(task, reference=reference / reference.sum())
+    return replace(task, reference=with_a_gap(draw, task.reference))
 
 
 def normal_prox(draw: Draw) -> NormalProx:

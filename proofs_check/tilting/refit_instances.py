@@ -22,6 +22,7 @@ __all__ = [
     "normal_refit",
     "refit_task",
     "tied_task",
+    "with_a_gap",
     "without_an_entry",
     "without_support",
 ]
@@ -148,6 +149,13 @@ def refit_task(draw: Draw) -> RefitTask:
     return RefitTask(reference, draw.normal(n), draw.integer(1, 30), draw.weights(n))
 
 
+def with_a_gap(draw: Draw, law: FloatArray) -> FloatArray:
+    """A law conditioned on missing one of its entries."""
+    gone = np.arange(law.size) == draw.integer(0, law.size - 1)
+    kept = np.where(gone, 0.0, law)
+    return np.asarray(kept / kept.sum())
+
+
 def tied_task(draw: Draw) -> RefitTask:
     """A task some of whose entries share the largest weight."""
     task = refit_task(draw)
@@ -158,9 +166,7 @@ def tied_task(draw: Draw) -> RefitTask:
 def without_an_entry(draw: Draw) -> RefitTask:
     """A task whose first law misses an entry."""
     task = refit_task(draw)
-    reference = task.reference.copy()
-    reference[draw.integer(0, reference.size - 1)] = 0.0
-    return replace(task, reference=reference / reference.sum())
+    return replace(task, reference=with_a_gap(draw, task.reference))
 
 
 def misfitted_task(draw: Draw) -> RefitTask:
@@ -183,9 +189,7 @@ def anchor_task(draw: Draw) -> AnchorTask:
 def without_support(draw: Draw) -> AnchorTask:
     """A task whose first law misses an entry."""
     task = anchor_task(draw)
-    start = task.start.copy()
-    start[draw.integer(0, start.size - 1)] = 0.0
-    return replace(task, start=start / start.sum())
+    return replace(task, start=with_a_gap(draw, task.start))
 
 
 def normal_refit(draw: Draw) -> NormalRefit:

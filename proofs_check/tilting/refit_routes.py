@@ -7,6 +7,7 @@ shared; both in logarithms, with errors relative to the largest logarithm on the
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -285,8 +286,33 @@ def precision_weighted(task: NormalRefit) -> Side:
     return Side(np.array([mean, variance]), rounding(np.array([size, variance]), 24))
 
 
-def by_quadrature(task: NormalRefit) -> Side:
-    """Trapezoidal sums of q_0 w^n: mean and variance
+class Sums(NamedTuple):
+    """A density on a grid of equal steps.
+
+    Attributes
+    ----------
+    place : ndarray
+        The places, in deviations of the narrower factor apart from the mode.
+    mass : ndarray
+        Shares of the places.
+    mode, narrow : float
+        Where the density is largest, and the deviation of the narrower factor.
+    log_total : float
+        Logarithm of the integral.
+    error : float
+        Relative error of the masses and of the integral.
+    """
+
+    place: FloatArray
+    mass: FloatArray
+    mode: float
+    narrow: float
+    log_total: float
+    error: float
+
+
+def trapezoidal(task: NormalRefit) -> Sums:
+    """The density ``q_0 w^n``.
 
     Both factors have their modes between the two means, and the product a deviation between ``narrow / sqrt 2`` and
     ``narrow``, the smaller of the two. The sums run over 14 of these on both sides in steps of a twelfth: what is left out, and
@@ -296,17 +322,26 @@ def by_quadrature(task: NormalRefit) -> Side:
     low, high = sorted((task.start.mean, task.centre))
     x = np.arange(low - 14 * narrow, high + 14 * narrow, narrow / 12)
     paid = 0.5 * task.rounds * ((x - task.centre) / task.width) ** 2
-    logs = task.start.log_density(x) - paid
+    own = task.start.log_density(x)
+    logs = own - paid
     mass = np.exp(logs - logs.max())
-    mass /= mass.sum()
-    middle = x[mass.argmax()]
-    mean = float(mass @ (x - middle))
-    variance = float(mass @ (x - middle - mean) ** 2)
+    total, mode = float(mass.sum()), float(x[mass.argmax()])
+    mass /= total
     # exponents are off by their own size, places by theirs: as if the step varied by so much of itself
-    largest = float((np.abs(task.start.log_density(x)) + paid)[mass > 1e-40].max())
+    largest = float((np.abs(own) + paid)[mass > 1e-40].max())
     relative = float(rounding(largest + 12 * np.abs(x).max() / narrow, 16)) + float(rounding(1.0, x.size + 8))
-    error = np.array([2 * relative * narrow, 8 * relative * narrow**2])
-    return Side(np.array([middle + mean, variance]), error + rounding([abs(middle), 0.0], 4))
+    log_total = float(logs.max()) + math.log(total * narrow / 12)
+    return Sums((x - mode) / narrow, mass, mode, narrow, log_total, relative)
+
+
+def by_quadrature(task: NormalRefit) -> Side:
+    """Trapezoidal sums of q_0 w^n: mean and variance"""
+    sums = trapezoidal(task)
+    mean = float(sums.mass @ sums.place)
+    variance = float(sums.mass @ (sums.place - mean) ** 2)
+    value = np.array([sums.mode + sums.narrow * mean, sums.narrow**2 * variance])
+    error = sums.error * np.array([2 * sums.narrow, 8 * sums.narrow**2])
+    return Side(value, error + rounding([abs(sums.mode) + sums.narrow, 0.0], 4))
 
 
 def variances(task: NormalRefit) -> Side:

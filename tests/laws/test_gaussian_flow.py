@@ -89,3 +89,20 @@ def test_bad_input_is_named(wrong):
         AffineField(wrong, np.array([1.0]))
     with pytest.raises(ValueError, match="shift: expected a finite vector"):
         AffineField(np.array([1.0]), wrong)
+
+
+def test_what_leaves_the_doubles_is_named():
+    steep, still = (
+        AffineField(np.array([800.0]), np.array([1.0])),
+        AffineField(np.array([0.0]), np.array([0.0])),
+    )
+    with pytest.raises(ValueError, match="expected a finite number"):
+        gaussian_flow(START, steep)
+    with pytest.raises(ValueError, match="beyond the doubles"):
+        flow_discrepancy(START, steep, still)
+
+
+def test_a_law_that_nearly_vanishes():
+    """The deviation is ``2 e^{-730}``, subnormal: what underflow takes is within the bound."""
+    found = gaussian_flow(START, AffineField(np.array([-730.0]), np.array([0.0])))
+    assert abs(found.law.deviation - 2 * math.exp(-730)) <= found.deviation_error
