@@ -170,5 +170,5 @@ def segment_log_weights(
     for h in range(first, stop):
         weights = rows[h] + mdp.stage_reward(h) / temperature
         step = np.logaddexp.reduce(weights[..., np.newaxis] + _log(mdp.stage_kernel(h)), axis=1)
-        table = np.logaddexp.reduce(table[:, :, np.newaxis] + step, axis=1)
+        table = np.array([np.logaddexp.reduce(row[:, np.newaxis] + step, axis=0) for row in table])
     return table
