@@ -10,6 +10,9 @@ equalities, and Newton's method on the conditions of optimality
 
 leads on to the floor of rounding (as long as matrices are dense).
 
+Thin data.  A pair whose mass ``q w(y)`` stays below one up to the last ``y`` that is distinguished from the edge of the
+domain is treated like one without data: its mass is the multiplier there, and ``q w(y)`` inside.
+
 References
 ----------
 J. Nocedal, S. Wright (2006), Numerical Optimization, sections 16.4 and 19.6.
@@ -33,6 +36,7 @@ from mdplab.solution import Status
 
 __all__ = ["DualPoint", "linear_point", "newton_point"]
 
+_EPS = float(np.finfo(np.float64).eps)
 _STAGES = tuple(10.0 ** (-2 * k) for k in range(1, 6))
 _POLISH = 20
 
@@ -71,8 +75,15 @@ def newton_point(
     DualPoint
     """
     row, matrix = problem.divergence, sparse.csr_array(flow.matrix[:, columns])
-    off_data = int((data == 0.0).sum())
-    dual = ConjugateDual(matrix, flow.start[columns], data, flow.reward, row, problem.strength)
+    # the distance from the edge of the domain that the rounding of V leaves
+    large = float(np.abs(flow.reward).max()) / (1.0 - flow.discount) / problem.strength
+    edge = row.domain_upper * (1.0 - 64.0 * _EPS) - 64.0 * _EPS * large
+    thin = (
+        (data > 0.0) & ~(data * row.weight(edge) >= 1.0) if np.isfinite(edge) else np.zeros(data.size, bool)
+    )
+    solid = np.where(thin, 0.0, data)
+    off_data = int((solid == 0.0).sum())
+    dual = ConjugateDual(matrix, flow.start[columns], solid, flow.reward, row, problem.strength)
     stages = [0.0] if off_data == 0 else [stage / off_data for stage in _STAGES]
     point: FloatArray | None = None
     residuals: list[FloatArray] = []
@@ -99,7 +110,9 @@ def newton_point(
     whole = np.zeros(flow.shape[0])
     whole[columns] = found.value
     value = flow.lift(whole, row.domain_upper * problem.strength)[columns]
-    return found._replace(value=value, mass=np.where(data > 0.0, replace(dual, barrier=0.0).mass(value), found.mass))
+    whole_dual = ConjugateDual(matrix, flow.start[columns], data, flow.reward, row, problem.strength)
+    touching = (data == 0.0) | (thin & (whole_dual.residual(value) / problem.strength > edge))
+    return found._replace(value=value, mass=np.where(touching, found.mass, whole_dual.mass(value)))
 
 
 def _level(dual: ConjugateDual) -> float:

@@ -197,5 +197,7 @@ def wide_divergence(name: str, order: float) -> WideDivergence:
     if name == "alpha":
         return _ROWS["kl"] if order == 1.0 else _ROWS["swapped-kl"] if order == 0.0 else _alpha(order)
     if name not in _ROWS:
-        raise ValueError(f"the divergence {name!r} is not one of {', '.join(_ROWS)}, alpha, whose formulas are known")
+        raise ValueError(
+            f"the divergence {name!r} is not one of {', '.join(_ROWS)}, alpha, whose formulas are known"
+        )
     return _ROWS[name]

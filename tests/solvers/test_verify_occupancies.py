@@ -45,7 +45,7 @@ def problem(seed: int) -> tuple[MDP, np.ndarray, float]:
 @pytest.mark.parametrize("name", NAMES, ids=label)
 def test_random_duals_pass(name: str | FDivergence) -> None:
     seen = set()
-    for seed in range(45):
+    for seed in range(40 if name == "kl" else 12):
         mdp, data, strength = problem(seed)
         solution = dual_v(mdp, data, divergence=name, strength=strength)
         seen.add(solution.status)
@@ -66,7 +66,7 @@ def test_random_plain_duals_pass() -> None:
 
 @pytest.mark.parametrize("name", NAMES, ids=label)
 def test_random_cone_programs_pass(name: str | FDivergence) -> None:
-    for seed in range(8):
+    for seed in range(4):
         mdp, data, strength = problem(seed)
         report = verify(mdp, conic_occupancy_program(mdp, data, divergence=name, strength=strength))
         assert report.passed, (seed, report.failures)
