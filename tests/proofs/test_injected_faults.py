@@ -6,6 +6,7 @@ both routes of a claim have it where they share it: a claim is only listed if it
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections.abc import Callable
@@ -157,6 +158,31 @@ def stops_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def dynamics_left_alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The tilt of whole trajectories bends the policy only."""
+
+    def wrong(mdp: Any, reference: Any, **options: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.array([mdp.stage_kernel(h) for h in range(mdp.horizon)]))
+        return dataclasses.replace(function(mdp, reference, **options), log_transition=logs)
+
+    return wrong
+
+
+def temperature_ignored(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(mdp: Any, reference: Any, *, temperature: float = 1.0, **options: Any) -> Any:
+        return function(mdp, reference, temperature=1.0, **options)
+
+    return wrong
+
+
+def discount_of_the_potential_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(mdp: Any, potential: Any, **options: Any) -> Any:
+        return function(mdp, potential, factor=1.0)
+
+    return wrong
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -205,6 +231,14 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ),
     ("mdplab.operators.flow_network", "path_count_backward", counts_forgotten, ("gfn-soft-rl",)),
     ("mdplab.operators.flow_network", "detailed_balance_residuals", stops_forgotten, ("gfn-balance",)),
+    (
+        "mdplab.operators.trajectory_tilt",
+        "tilted_trajectories",
+        dynamics_left_alone,
+        ("policy-guided-trajectories",),
+    ),
+    ("mdplab.operators.trajectory_tilt", "segment_log_weights", temperature_ignored, ("subgoal-elbo",)),
+    ("mdplab.operators.shaping", "shaping_rewards", discount_of_the_potential_dropped, ("ig-telescoping",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
