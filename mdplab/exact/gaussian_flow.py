@@ -50,7 +50,7 @@ def _solution(slope: Array, shift: Array, initial: Any, terms: int) -> tuple[Arr
 def _flow(start: Gaussian, field: AffineField) -> _Flow:
     slope, shift = np.asarray(ball(field.drift)), np.asarray(ball(field.shift))
     size = float(np.abs(field.drift).sum())
-    terms = 180 + 20 * slope.size + shift.size + int(8 * size)  # above 2 a, and past the shift
+    terms = 110 + 20 * slope.size + shift.size + int(8 * size)  # above 2 a, and past the shift
     mean, mean_rest = _solution(slope, shift, ball(start.mean), terms)
     deviation, deviation_rest = _solution(slope, _zeros(1), ball(start.deviation), terms)
     return _Flow(mean, deviation, mean_rest, deviation_rest)
