@@ -183,6 +183,33 @@ def discount_of_the_potential_dropped(function: Callable[..., Any]) -> Callable[
     return wrong
 
 
+def half_of_the_charge(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(reward: Any, positions: Any, *, strength: float) -> Any:
+        return function(reward, positions, strength=0.5 * strength)
+
+    return wrong
+
+
+def deviation_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The two flows start from a point mass."""
+
+    def wrong(start: Any, *fields: Any) -> Any:
+        return function(dataclasses.replace(start, deviation=1e-9 * start.deviation), *fields)
+
+    return wrong
+
+
+def magnet_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(policy: Any, gradient: Any, *, step: Any, kappa: Any = 0.0, log_magnet: Any = None) -> Any:
+        return function(policy, gradient, step=step, kappa=kappa)
+
+    return wrong
+
+
+def laws_exchanged(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda p, q: function(q, p)
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -239,6 +266,15 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ),
     ("mdplab.operators.trajectory_tilt", "segment_log_weights", temperature_ignored, ("subgoal-elbo",)),
     ("mdplab.operators.shaping", "shaping_rewards", discount_of_the_potential_dropped, ("ig-telescoping",)),
+    (
+        "mdplab.operators.transport",
+        "transport_prox",
+        half_of_the_charge,
+        ("w2-regularised-reward-prox",),
+    ),
+    ("mdplab.laws.gaussian", "gaussian_kl", laws_exchanged, ("w2-regularised-reward-prox",)),
+    ("mdplab.laws.gaussian_flow", "flow_discrepancy", deviation_forgotten, ("w2-flow-bound",)),
+    ("mdplab.operators.mirror", "mirror_step", magnet_dropped, ("anchored-reward-weighting",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
