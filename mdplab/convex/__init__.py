@@ -6,6 +6,7 @@ its functions.
 """
 
 from mdplab.convex.conjugate_dual import ConjugateDual
+from mdplab.convex.conic_constrained import conic_constrained_program
 from mdplab.convex.conic_region import conic_divergence_centre, conic_region_program
 from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
@@ -26,6 +27,7 @@ __all__ = [
     "RegionSolution",
     "RegularisedOccupancy",
     "SmoothMinimum",
+    "conic_constrained_program",
     "conic_divergence_centre",
     "conic_entropy_occupancy_program",
     "conic_occupancy_program",

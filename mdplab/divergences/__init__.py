@@ -15,6 +15,7 @@ family.
 The package needs NumPy alone; the conjugate of the Jeffreys divergence takes the Wright omega function from SciPy.
 """
 
+from mdplab.divergences.chernoff import chernoff_information
 from mdplab.divergences.laws import entropy, jeffreys, kl, kl_from_logs, total_variation
 from mdplab.divergences.table import (
     CHI_SQUARE,
@@ -37,6 +38,7 @@ __all__ = [
     "TOTAL_VARIATION",
     "FDivergence",
     "alpha_divergence",
+    "chernoff_information",
     "entropy",
     "f_divergence",
     "jeffreys",

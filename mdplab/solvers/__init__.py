@@ -19,6 +19,7 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_programs,
     verify_regions,
     verify_regression,
+    verify_soft_constrained,
     verify_total_reward,
 )
 from mdplab.solvers.action_elimination import action_elimination
@@ -66,6 +67,7 @@ from mdplab.solvers.projected import LinearFixedPoint, lstd, projected_fixed_poi
 from mdplab.solvers.relative_value_iteration import relative_value_iteration
 from mdplab.solvers.residual_backward_induction import residual_backward_induction
 from mdplab.solvers.residual_q_learning import residual_q_learning
+from mdplab.solvers.soft_constrained import SoftConstrainedSolution, soft_constrained
 from mdplab.solvers.soft_policy_iteration import soft_policy_iteration
 from mdplab.solvers.soft_value_iteration import soft_value_iteration
 from mdplab.solvers.solve import solve
@@ -104,6 +106,7 @@ __all__ = [
     "PolicyGradientSolution",
     "RegionSolution",
     "RegularisedNash",
+    "SoftConstrainedSolution",
     "StageEvaluation",
     "StageMirrorDescentSolution",
     "TotalRewardEvaluation",
@@ -150,6 +153,7 @@ __all__ = [
     "residual_backward_induction",
     "residual_q_learning",
     "smoothness_constant",
+    "soft_constrained",
     "soft_policy_iteration",
     "soft_value_iteration",
     "solve",
