@@ -95,6 +95,8 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
         prior_forgotten,
         ("rql-fixed-point", "rql-retempering", "rql-composition", "rql-tradeoff-monotone"),
     ),
+    ("linear_backward_induction", temperature_off, ("demreg-linear",)),
+    ("stage_evaluation", missing_entropy, ("demreg-bellman-gap", "demreg-suboptimality")),
     ("residual_backward_induction", prior_forgotten, ("rql-finite-horizon",)),
     ("policy_evaluation", missing_entropy, ("soft-policy-gradient",)),
     ("policy_iteration", sign_of_the_reward, ("npg-one-over-t", "lp-duality-mdp")),

@@ -210,6 +210,24 @@ def laws_exchanged(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda p, q: function(q, p)
 
 
+def too_much_smoothing(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, smoothing: float = 1.0, **options: Any) -> Any:
+        return function(*args, smoothing=1.01 * smoothing, **options)
+
+    return wrong
+
+
+def last_stage_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The last stage of two policies is not compared."""
+
+    def wrong(mdp: Any, log_policy: Any, log_reference: Any, **options: Any) -> Any:
+        reference = np.array(log_reference)
+        reference[-1] = log_policy[-1]
+        return function(mdp, log_policy, reference, **options)
+
+    return wrong
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -275,6 +293,13 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ("mdplab.laws.gaussian", "gaussian_kl", laws_exchanged, ("w2-regularised-reward-prox",)),
     ("mdplab.laws.gaussian_flow", "flow_discrepancy", deviation_forgotten, ("w2-flow-bound",)),
     ("mdplab.operators.mirror", "mirror_step", magnet_dropped, ("anchored-reward-weighting",)),
+    (
+        "mdplab.operators.path_divergence",
+        "path_kl",
+        last_stage_dropped,
+        ("demreg-bellman-gap", "demreg-suboptimality", "demreg-linear"),
+    ),
+    ("mdplab.laws.smoothing", "expected_smoothed_kl", too_much_smoothing, ("demreg-bc-rate",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
