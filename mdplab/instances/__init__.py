@@ -81,6 +81,7 @@ from mdplab.instances.textbook import (
     two_state_outcome_mdp,
     two_state_reward_process,
 )
+from mdplab.instances.token_trees import token_tree
 from mdplab.instances.walks import (
     chain_problem,
     gambler,
@@ -169,6 +170,7 @@ __all__ = [
     "three_state_mdp",
     "three_state_reference",
     "three_state_unit_reward_mdp",
+    "token_tree",
     "total_reward_mdps",
     "two_armed_loop",
     "two_state_behaviour",

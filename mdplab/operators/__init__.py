@@ -29,6 +29,7 @@ from mdplab.operators.flow_network import (
     path_count_backward,
 )
 from mdplab.operators.group_advantage import group_advantages
+from mdplab.operators.inverse_soft import inverse_soft_backup
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
 from mdplab.operators.nucleus import nucleus, restricted_policy
@@ -106,6 +107,7 @@ __all__ = [
     "greedy_policy",
     "group_advantages",
     "induced",
+    "inverse_soft_backup",
     "largest_invariant_set",
     "log_flows",
     "log_mixture",
