@@ -96,10 +96,12 @@ def _holed(draw: Draw, pairs: tuple[int, int]) -> FloatArray:
 
 
 def holed_task(draw: Draw) -> MixtureTask:
-    """Expert and behaviour with holes in their supports; a law on the pairs of the behaviour."""
+    """Expert and behaviour with holes in their supports; a law on the pairs that both play, or on the behaviour's."""
     mdp = offline_mdp(draw)
     expert, behaviour = _holed(draw, pairs_of(mdp)), _holed(draw, pairs_of(mdp))
-    weights = draw.weights(expert.size, positive=True).reshape(expert.shape) * (behaviour > 0)
+    both = (expert > 0) & (behaviour > 0)
+    weights = draw.weights(expert.size, positive=True).reshape(expert.shape)
+    weights = weights * (both if both.any() else behaviour > 0)
     return MixtureTask(mdp, behaviour, expert, behaviour, 0.5, weights / weights.sum())
 
 

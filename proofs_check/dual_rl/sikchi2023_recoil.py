@@ -105,19 +105,19 @@ def squared_distance(task: MixtureTask) -> Side:
 
 def unmixed(task: MixtureTask) -> Side:
     """beta D_f(d || d_E) from two occupancies (KL, chi-square); infinite without coverage."""
-    value = task.share * distance(task.ours, task.theirs)
-    theirs = np.maximum(task.theirs, 1e-300)
-    ratio = task.ours / theirs
+    d, theirs = task.ours, task.theirs
+    value = task.share * distance(d, theirs)
     n = task.mdp.n_states * (task.mdp.n_actions + 1)
     off = float(rounding(1.0, n + 12)) / (1 - task.mdp.discount)
-    # the expert's occupancy has a relative error where its policy has little mass
-    off = off * (1 + 1 / max(float(theirs.sum(axis=1).min()), 1e-300))
-    moved = off * float(
-        (task.ours * (1 + np.abs(np.log(np.maximum(ratio, 1e-300)))) + task.ours * ratio).sum()
-    )
-    return Side(
-        value, np.where(np.isfinite(value), 4 * moved + rounding(1 + value, 64), 0.0), infinities=True
-    )
+    # the policies are exact: a pair has the relative error of its state
+    relative = sum(off / np.maximum(x.sum(axis=1, keepdims=True), 1e-300) for x in (d, theirs))
+    ratio = np.maximum(d, 1e-300) / np.maximum(theirs, 1e-300)
+    slopes = (d * (1 + np.abs(np.log(ratio))) + theirs, 2 * d * (ratio + 1) + theirs)
+    with np.errstate(over="ignore"):  # where there is no coverage
+        moved = np.array([float((slope * relative).sum()) for slope in slopes])
+    size = np.array([float(slope.sum()) for slope in slopes])
+    error = np.where(np.isfinite(value), 1.01 * moved + rounding(1 + size, 2 * d.size + 16), 0.0)
+    return Side(value, error, infinities=True)
 
 
 def regret(task: MixtureTask) -> Side:
