@@ -5,9 +5,9 @@ bounds that do not rest on the solver's own word.  ``occupancy`` is the one door
 its functions.
 """
 
-from mdplab.convex.conjugate_dual import ConjugateDual
 from mdplab.convex.conic_constrained import conic_constrained_program
 from mdplab.convex.conic_region import conic_divergence_centre, conic_region_program
+from mdplab.convex.conjugate_dual import ConjugateDual
 from mdplab.convex.flow import FlowPolytope
 from mdplab.convex.linear import linear_program
 from mdplab.convex.occupancy import conic_entropy_occupancy_program, conic_occupancy_program

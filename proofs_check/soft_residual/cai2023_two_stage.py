@@ -300,7 +300,9 @@ def _(ax: Any) -> None:
     ax.annotate("", path[15], xytext=path[25], arrowprops={"arrowstyle": "->", "color": "0.2"})
     meeting = np.exp(log_mixture(logs, [float(share), 1 - float(share)])) @ corners
     ax.plot(*meeting, "s", color="0.2", markersize=5)
-    ax.annotate("Chernoff point", meeting, xytext=(-0.06, 0.62), arrowprops={"arrowstyle": "-", "color": "0.5"})
+    ax.annotate(
+        "Chernoff point", meeting, xytext=(-0.06, 0.62), arrowprops={"arrowstyle": "-", "color": "0.5"}
+    )
     ax.plot(*corners[[0, 1, 2, 0]].T, color="0.6", linewidth=1)
     for corner, name in zip(corners, "012", strict=True):
         ax.annotate(f"$a_{name}$", corner, textcoords="offset points", xytext=(-4, 5 if name == "2" else -12))

@@ -74,6 +74,7 @@ SPECIFIED = {
     "trpo-lagrangian-path": "(solution) (multiplier) (increasing) (limit) (monotone) (converse)",
     "tscac-auxiliary-guarantee": "(TV) (Pinsker) (KL)",
     "tscac-closed-form": "(i) (ii) (iii)",
+    "tscac-cmdp-lagrangian": "(i) (ii)",
     "w2-flow-bound": "(sharp) (Lipschitz) (factors) (attained)",
     "w2-regularised-reward-prox": "(a) (b) (c) (d)",
     "xql-gumbel-is-dual-v": "(i) (ii)",
