@@ -92,6 +92,8 @@ def newton_point(
         dual = replace(dual, barrier=barrier)
         if point is None:
             point = np.full(columns.size, _level(dual) / (1.0 - flow.discount))
+            if not np.isfinite(dual.objective(point)):  # a discount of one within rounding: any V will do
+                return DualPoint(point, data, np.zeros(0), Status.PRECISION_LIMIT)
         minimum = minimise_smooth(
             dual.objective, dual.gradient, dual.newton_matrix, point, tol=1e-13, max_steps=left
         )

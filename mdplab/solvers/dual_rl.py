@@ -85,7 +85,7 @@ class DualSolution(Solution):
     objective : float
         Dual objective at ``value``.
     occupancy : ndarray, shape (S, A)
-        Recovered mass ``d_O w((R - BV) / strength)``, for the total variation the multipliers of the program.
+        Recovered mass ``d_O w((R - BV) / strength)``; multipliers for the total variation and off the data.
     policy : ndarray, shape (S, A)
         ``occupancy / sum_a occupancy``; uniform on admitted actions in states without mass.
     feasible_occupancy : ndarray, shape (S, A)

@@ -7,12 +7,21 @@ import pytest
 
 from mdplab.convex import FlowPolytope
 from mdplab.convex.support import data_law
-from mdplab.divergences import CHI_SQUARE, KL, TOTAL_VARIATION
+from mdplab.divergences import (
+    CHI_SQUARE,
+    HELLINGER,
+    JEFFREYS,
+    KL,
+    SWAPPED_KL,
+    TOTAL_VARIATION,
+    FDivergence,
+    alpha_divergence,
+)
 from mdplab.models import MDP
 from mdplab.operators import occupancy, occupancy_residual
 from small_models import as_sparse, m2, random_mdp, random_policy
 
-TABLE = [KL, CHI_SQUARE, TOTAL_VARIATION]
+TABLE = [KL, SWAPPED_KL, JEFFREYS, CHI_SQUARE, TOTAL_VARIATION, HELLINGER, alpha_divergence(3.0)]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -42,24 +51,46 @@ def test_spread_bounds_a_damaged_occupancy() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_every_policy_is_below_every_dual_point(row: object) -> None:
+def test_every_policy_is_below_every_dual_point(row: FDivergence) -> None:
     rng = np.random.default_rng(1)
     flow = FlowPolytope.of(m2())
     data = rng.dirichlet(np.ones(4))
     lowers, uppers = [], []
     for _ in range(200):
         d = flow.repair(rng.dirichlet(np.full(4, 0.3)))
-        value, lower = flow.feasible_bound(d, data, row, 0.2)  # type: ignore[arg-type]
+        value, lower = flow.feasible_bound(d, data, row, 0.2)
         assert lower <= value <= lower + 1e-11
         v = rng.uniform(0.0, 12.0, 2)
-        if row is TOTAL_VARIATION:
-            v += max((flow.reward - flow.matrix @ v).max() - 0.1 + 1e-12, 0.0) / 0.1
-        upper, rounding, residual = flow.dual_bound(v, data, row, 0.2)  # type: ignore[arg-type]
+        if np.isfinite(row.domain_upper):
+            v = flow.lift(v, (row.domain_upper - 1e-3) * 0.2)
+        upper, rounding, residual = flow.dual_bound(v, data, row, 0.2)
         np.testing.assert_allclose(residual, flow.reward - flow.matrix @ v)
         assert 0.0 < rounding < 1e-9 * (1.0 + abs(upper))
         lowers.append(lower)
         uppers.append(upper)
     assert max(lowers) <= min(uppers)
+
+
+def test_lift_brings_every_residual_below_the_bound() -> None:
+    rng = np.random.default_rng(3)
+    flow = FlowPolytope.of(m2())
+    for scale in (1e-3, 1.0, 1e6):
+        v = scale * rng.normal(size=2)
+        lifted = flow.lift(v, 0.1)
+        assert (flow.reward - flow.matrix @ lifted).max() < 0.1
+        # no further than needed, and not at all where that is nowhere
+        assert (flow.reward - flow.matrix @ lifted).max() > 0.1 - 0.2 * max(scale, 1.0)
+        np.testing.assert_array_equal(flow.lift(lifted, 0.1), lifted)
+
+
+def test_mass_without_data_has_a_price_that_no_reward_may_exceed() -> None:
+    """Weak duality for a pair without data: the dual is infinite as soon as its reward exceeds the slope."""
+    flow, data = FlowPolytope.of(m2()), np.array([0.5, 0.0, 0.25, 0.25])
+    for row in (SWAPPED_KL, TOTAL_VARIATION, HELLINGER):
+        inside = flow.lift(np.zeros(2), (row.domain_upper - 1e-6) * 0.2)
+        assert np.isfinite(flow.dual_bound(inside, data, row, 0.2)[0])
+        assert flow.dual_bound(inside - 10.0, data, row, 0.2)[0] == np.inf
+    assert np.isfinite(flow.dual_bound(np.zeros(2) - 10.0, data, KL, 0.2)[0])
 
 
 def chain_with_a_trap() -> MDP:

@@ -114,6 +114,14 @@ def test_plain_conjugate(strength: float, corrected: float, plain: float, least:
     assert (relaxed.lower > right.upper) == (least < 0.0)
 
 
+@pytest.mark.parametrize("row", [row for row in SMOOTH if np.isinf(row.slope_at_zero)], ids=label)
+def test_positive_weights_need_no_correction(row: FDivergence) -> None:
+    corrected = dual_v(m2(), DATA, divergence=row, strength=0.1)
+    plain = dual_v(m2(), DATA, divergence=row, strength=0.1, conjugate="plain")
+    assert plain.objective == corrected.objective
+    assert corrected.occupancy.min() > 0.0
+
+
 def test_a_wrong_start_weight_in_the_dual_is_seen() -> None:
     """``mu_0`` in the place of ``(1 - gamma) mu_0`` moves the chi-square minimum to the printed number."""
     flow = FlowPolytope.of(m2())
