@@ -121,9 +121,12 @@ class Equal(_TwoRoutes):
 
 
 def _slack_and_ratio(small: FloatArray, large: FloatArray, floor: float) -> tuple[float | None, float | None]:
-    """Smallest slack, and largest ratio where the larger side does not vanish (there rounding makes it anything)."""
+    """Smallest slack, and largest ratio where the larger side does not vanish (there rounding makes it anything).
+
+    A sign, zero on the smaller side, has no ratio.
+    """
     counted = (large > floor) & np.isfinite(large)
-    ratio = float(np.max(small[counted] / large[counted])) if np.any(counted) else None
+    ratio = float(np.max(small[counted] / large[counted])) if np.any(small[counted]) else None
     finite = np.isfinite(small) & np.isfinite(large)
     return (float(np.min((large - small)[finite])) if np.any(finite) else None), ratio
 

@@ -90,6 +90,12 @@ def test_tightness_counts_only_right_sides_above_the_floor() -> None:
     assert compare(AtMost, Side([1e-12]), Side([1e-11])).tightness is None
 
 
+def test_a_sign_has_no_tightness() -> None:
+    found = compare(AtMost, Side([0.0, 0.0]), Side([2.0, 3.0]))
+    assert (found.slack, found.tightness) == (2.0, None)
+    assert compare(AtMost, Side([0.0, 1.0]), Side([2.0, 4.0])).tightness == 0.25
+
+
 def test_two_vanishing_sides_are_degenerate() -> None:
     assert compare(Equal, Side([1e-10]), Side([1e-10])).degenerate
     assert not compare(Equal, Side([1e-10, 1.0]), Side([1e-10, 1.0])).degenerate
