@@ -188,6 +188,7 @@ OPERATORS: dict[str, Case] = {
         residual_reward=table(lift, fill=9.0),
         **SOFT,
     ),
+    "restart_law": lambda m, lift: operators.restart_law(m, policy(m, lift)),
     "soft_backup": lambda m, lift: operators.soft_backup(m, table(lift, fill=np.nan), **SOFT),
     "soft_policy_backup": lambda m, lift: operators.soft_policy_backup(m, logits(m, lift), values(), **SOFT),
     "state_occupancy": lambda m, lift: operators.state_occupancy(m, policy(m, lift)),

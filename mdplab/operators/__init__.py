@@ -29,6 +29,7 @@ from mdplab.operators.flow_network import (
     path_count_backward,
 )
 from mdplab.operators.group_advantage import group_advantages
+from mdplab.operators.guidance import guided_regret, interventions, restart_law
 from mdplab.operators.inverse_soft import inverse_soft_backup
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
@@ -106,7 +107,9 @@ __all__ = [
     "greedy_distributional_backup",
     "greedy_policy",
     "group_advantages",
+    "guided_regret",
     "induced",
+    "interventions",
     "inverse_soft_backup",
     "largest_invariant_set",
     "log_flows",
@@ -141,6 +144,7 @@ __all__ = [
     "residual_policy_log",
     "residual_value",
     "rest_strength",
+    "restart_law",
     "restricted_policy",
     "score",
     "segment_log_weights",
