@@ -296,11 +296,12 @@ def _(axes: Any) -> None:
     tasks = [replace(CONSTRAINED, given=c) for c in np.linspace(4.3, 7.6, 25)]
     line = np.array([place(task, task.solution.policy) for task in tasks])
     axes[0].plot(line[:, 0], line[:, 1], color="C0", label="constrained model")
+
+    def residual(task: ConstrainedTask) -> FloatArray:
+        return np.asarray(residual_policy(task).value)
+
     for number, (rule, mark, label) in enumerate(
-        (
-            (lambda task: np.asarray(residual_policy(task).value), "o", "residual method"),
-            (one_step, "x", "one-step rule"),
-        )
+        ((residual, "o", "residual method"), (one_step, "x", "one-step rule"))
     ):
         found = np.array([place(task, rule(task)) for task in tasks[2::3]])
         if number == 0:
