@@ -83,6 +83,20 @@ def objective_off(solver: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def radius_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, radii: Any, **options: Any) -> Any:
+        return solver(*args, radii=1.001 * np.asarray(radii), **options)
+
+    return wrong
+
+
+def threshold_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(model: Any, threshold: float, **options: Any) -> Any:
+        return solver(model, threshold + 1e-3 * (1 + abs(threshold)), **options)
+
+    return wrong
+
+
 BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     (
         "soft_policy_iteration",
@@ -95,6 +109,8 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
         prior_forgotten,
         ("rql-fixed-point", "rql-retempering", "rql-composition", "rql-tradeoff-monotone"),
     ),
+    ("trust_region", radius_off, ("trpo-lagrangian-path", "tscac-closed-form")),
+    ("soft_constrained", threshold_off, ("tscac-cmdp-lagrangian",)),
     ("linear_backward_induction", temperature_off, ("demreg-linear",)),
     ("stage_evaluation", missing_entropy, ("demreg-bellman-gap", "demreg-suboptimality")),
     ("residual_backward_induction", prior_forgotten, ("rql-finite-horizon",)),
