@@ -8,6 +8,7 @@ from __future__ import annotations
 from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_batch,
     verify_games,
+    verify_inverse,
     verify_laws,
     verify_linear,
     verify_locations,
@@ -34,6 +35,7 @@ from mdplab.solvers.dual_q import dual_q, penalised_reward
 from mdplab.solvers.dual_rl import DualSolution, dual_v
 from mdplab.solvers.gain_bounds import AverageSolution
 from mdplab.solvers.implicit_maximiser import ImplicitMaximum, implicit_maximiser
+from mdplab.solvers.inverse_soft_q import InverseSolution, inverse_soft_q
 from mdplab.solvers.least_squares_value_iteration import LeastSquaresSolution, least_squares_value_iteration
 from mdplab.solvers.linear_backward_induction import LinearHorizonSolution, linear_backward_induction
 from mdplab.solvers.linear_mdp import (
@@ -94,6 +96,7 @@ __all__ = [
     "GameSolution",
     "HorizonSolution",
     "ImplicitMaximum",
+    "InverseSolution",
     "LawSolution",
     "LeastSquaresSolution",
     "LinearControlSolution",
@@ -129,6 +132,7 @@ __all__ = [
     "geometric_steps",
     "goal_conditioned",
     "implicit_maximiser",
+    "inverse_soft_q",
     "least_squares_value_iteration",
     "limit_gain",
     "linear_backward_induction",

@@ -9,6 +9,7 @@ import numpy as np
 
 import mdplab
 from mdplab._typing import Array
+from proofs_check.dual_rl.exact_programs import read
 
 if TYPE_CHECKING:
     from proofs_check.dual_rl.inverse_tasks import ExpertTask, InverseTask, LikelihoodTask, TokenTask
@@ -147,13 +148,43 @@ def prefix_objective(task: TokenTask) -> Any:
 # --- the limit of a vanishing penalty -------------------------------------------------------------------------------
 
 
-def likelihood(task: ExpertTask) -> Any:
-    """``E log pi_Q``."""
-    data = mdplab.exact.occupancy(task.mdp, task.expert)
-    return (data * mdplab.exact.log_tilt(mdplab.exact.rational(task.q))).sum()
+def likelihood_lost(task: ExpertTask) -> Any:
+    """``E log pi_E - E log pi_Q``."""
+    data, expert = mdplab.exact.occupancy(task.mdp, task.expert), mdplab.exact.laws(task.expert)
+    q = mdplab.exact.rational(task.q)
+    return (data * (mdplab.exact.log(expert) - q + mdplab.exact.log_sum_exp(q)[:, np.newaxis])).sum()
 
 
-def greatest_likelihood(task: ExpertTask) -> Any:
-    """``E log pi_E``."""
-    data = mdplab.exact.occupancy(task.mdp, task.expert)
-    return (data * mdplab.exact.log(mdplab.exact.laws(task.expert))).sum()
+def divergence_of_policies(task: ExpertTask) -> Any:
+    """Mean of ``KL(pi_E, pi_Q)`` over the expert's states."""
+    states = mdplab.exact.state_occupancy(task.mdp, task.expert)
+    policy = mdplab.exact.softmax(mdplab.exact.rational(task.q))
+    return (states * mdplab.exact.kl(mdplab.exact.laws(task.expert), policy)).sum()
+
+
+def fit_of(task: ExpertTask) -> tuple[Array, Array, Array]:
+    """Flow matrix (SA, S), occupancy (SA,) and ``-log pi_E`` (SA,)."""
+    data = mdplab.exact.occupancy(task.mdp, task.expert).ravel()
+    return read(task).matrix, data, -mdplab.exact.log(mdplab.exact.laws(task.expert)).ravel()
+
+
+def normal_potential(task: ExpertTask) -> Array:
+    """Solution of the normal equations."""
+    matrix, data, target = fit_of(task)
+    weighted = data[:, np.newaxis] * matrix
+    gram = mdplab.exact.multiply(weighted.T, matrix)
+    return mdplab.exact.solve(gram, mdplab.exact.multiply(weighted.T, target))
+
+
+def orthogonal_potential(task: ExpertTask) -> Array:
+    """Least squares by orthogonal columns: each has those before it taken out, rationally."""
+    matrix, data, target = fit_of(task)
+    n = matrix.shape[1]
+    columns, shares = matrix.copy(), mdplab.exact.identity(n)
+    for k in range(n):
+        for j in range(k):
+            share = (data * columns[:, j] * matrix[:, k]).sum() / (data * columns[:, j] ** 2).sum()
+            columns[:, k] = columns[:, k] - share * columns[:, j]
+            shares[:, k] = shares[:, k] - share * shares[:, j]
+    heights = [(data * columns[:, k] * target).sum() / (data * columns[:, k] ** 2).sum() for k in range(n)]
+    return np.asarray(sum(height * shares[:, k] for k, height in enumerate(heights)))
