@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import rounding
 from proofs_check.dual_rl import exact_locations as exact
-from proofs_check.dual_rl.location_routes import closed, formula, located, log_sum_exp, size_of
+from proofs_check.dual_rl.location_routes import closed, formula, located, log_error, log_sum_exp
 from proofs_check.dual_rl.location_tasks import LocationTask, location_law, three_atoms
 
 # --- the routes ------------------------------------------------------------------------------------------------------
@@ -24,12 +24,16 @@ def exponents(task: LocationTask) -> FloatArray:
     return np.asarray((task.atoms - task.place) / task.temperature)
 
 
-def loss_error(task: LocationTask) -> FloatArray:
-    """Rounding of either form of the Gumbel loss."""
+def loss_size(task: LocationTask) -> float:
+    """Size of the terms of either form of the Gumbel loss."""
     z = exponents(task)
     terms = (1 + np.abs(z)) * (1 + np.exp(z))
-    size = task.temperature * float((task.masses * terms).sum()) + abs(task.place) + np.abs(task.atoms).max()
-    return rounding(size, 2 * z.size + 16)
+    return float(task.temperature * (task.masses * terms).sum() + abs(task.place) + np.abs(task.atoms).max())
+
+
+def loss_error(task: LocationTask) -> FloatArray:
+    """Rounding of either form of the Gumbel loss."""
+    return rounding(loss_size(task), 2 * task.atoms.size + 16)
 
 
 def gumbel_loss(task: LocationTask) -> Side:
@@ -53,7 +57,7 @@ def even_minimiser(task: LocationTask) -> Side:
 
 def even_formula(task: LocationTask) -> Side:
     """beta log E e^(q / beta)."""
-    return Side([log_sum_exp(task)], rounding(size_of(task), 8 * task.atoms.size + 24))
+    return Side([log_sum_exp(task)], log_error(task))
 
 
 def weighted_minimisers(task: LocationTask) -> Side:
@@ -85,6 +89,14 @@ XQL = Claim(
       = \beta\log\mathbb E e^{q/\beta} + \beta\log\frac{\lambda}{1-\lambda},$$
     which diverges as $\lambda \to 1$.
     """,
+    methods=(
+        Method(
+            "Extreme Q-learning (XQL)",
+            "dual in V",
+            "KL",
+            "the occupancy against the data, by semi-gradient",
+        ),
+    ),
     assumptions=(Assumption("A1", "finite support", DEFINITIONAL),),
     instance_family=location_law,
     witnesses=(ONE, WIDE),
@@ -94,8 +106,8 @@ objective = XQL.part(
     "(i)",
     r"$\beta\,\mathbb E[e^z - z - 1] = V + \beta\,\mathbb E f^*(z) - \mathbb E q$ at every $V$",
     Equal(gumbel_loss, dual_loss),
-    resolution=lambda task: 1e-12 * (1 + float(loss_error(task)) / 1e-15),
-    reason="rounding of the terms of both forms",
+    resolution=lambda task: 1e-12 * loss_size(task),
+    reason="rounding of the terms of both forms, relative to their size",
     exact=(exact.gumbel_loss, exact.dual_loss),
 )
 even = XQL.part(

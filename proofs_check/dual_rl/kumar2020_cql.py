@@ -12,7 +12,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import HARMLESS, Assumption, Claim, Equal, Known, Side
+from mdplab.claims import HARMLESS, Assumption, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import rounding
 from mdplab.instances import two_state_mdp
 from mdplab.operators import occupancy, pair_flow_matrix
@@ -127,6 +127,14 @@ CQL = Claim(
     (ii) At the minimiser $(1-\gamma)\langle\mu_0^\pi, Q^*\rangle = J(\pi) - 2\alpha\chi^2$, whereas the objective is
     $J(\pi) - \alpha\chi^2$.
     """,
+    methods=(
+        Method(
+            "Conservative Q-learning",
+            "dual in Q",
+            "chi-square",
+            "the policy's occupancy against the data's",
+        ),
+    ),
     assumptions=(
         Assumption("A1", r"$d_O > 0$ everywhere", HARMLESS, lambda task: bool((task.data > 0).all())),
         Assumption(

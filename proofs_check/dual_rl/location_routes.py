@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mdplab import solvers
+from mdplab._typing import FloatArray
 from mdplab.claims import Side
 from mdplab.claims.tolerances import rounding
 from mdplab.laws import FiniteLaw
 from proofs_check.dual_rl.location_tasks import PIECES, LocationTask, root_of_pieces
 
-__all__ = ["closed", "formula", "located", "log_sum_exp", "size_of"]
+__all__ = ["closed", "formula", "located", "log_error", "log_sum_exp", "size_of"]
 
 
 def located(task: LocationTask, losses: tuple[str, ...], law: FiniteLaw | None = None) -> Side:
@@ -53,7 +54,16 @@ def formula(task: LocationTask, loss: str, weight: float) -> float:
     return max(found, task.top - 0.5) if loss == "total-variation" else found
 
 
+def log_error(task: LocationTask) -> FloatArray:
+    """Rounding of the closed form of Gumbel: a logarithm turns relative errors into absolute ones."""
+    odds = float(np.abs(np.log(task.weights) - np.log1p(-task.weights)).max())
+    size = 2 * float(np.abs(task.atoms).max()) + task.temperature * (4 - np.log(task.top_mass) + odds)
+    return rounding(size, task.atoms.size + 24)
+
+
 def closed(task: LocationTask, losses: tuple[str, ...]) -> Side:
     """Smallest minimisers in closed form between the kinks of the losses."""
     table = [[formula(task, loss, float(w)) for w in task.weights] for loss in losses]
-    return Side(table, rounding(size_of(task), 8 * task.atoms.size + 24))
+    pieces = rounding(size_of(task), 8 * task.atoms.size + 24)
+    error = np.array([[log_error(task) if loss == "gumbel" else pieces] for loss in losses], dtype=float)
+    return Side(table, np.broadcast_to(error, np.shape(table)))

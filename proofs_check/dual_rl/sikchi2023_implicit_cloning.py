@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import Array, FloatArray
-from mdplab.claims import Assumption, Claim, Equal, Known, Side
+from mdplab.claims import Assumption, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import complex_step_error, rounding
 from mdplab.operators import pair_flow_matrix
 from proofs_check.dual_rl import exact_imitation as exact
@@ -103,6 +103,14 @@ CLONING = Claim(
     $(1-\gamma)\langle\mu_0^\pi, Q\rangle$ is $\alpha\langle d_E, f^*((\gamma P^\pi Q - Q)/\alpha)\rangle$ for the total
     variation, on the linear part of its conjugate.
     """,
+    methods=(
+        Method(
+            "Implicit behaviour cloning",
+            "dual in Q",
+            "total variation, where it is linear",
+            "the policy's occupancy against the expert's",
+        ),
+    ),
     assumptions=(
         Assumption(
             "A1",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import complex_step_error, rounding
 from proofs_check.dual_rl import exact_locations as exact
 from proofs_check.dual_rl.location_routes import closed, located, log_sum_exp, size_of
@@ -189,6 +189,14 @@ FDVL = Claim(
     variation is Lipschitz with $\max(\lambda, 1-\lambda)$, whereas below all atoms the derivative grows linearly for
     chi-square and exponentially for KL.
     """,
+    methods=(
+        Method(
+            "f-DVL",
+            "dual in V",
+            "total variation or chi-square, truncated",
+            "the occupancy against the data, by semi-gradient",
+        ),
+    ),
     assumptions=(Assumption("A1", "finite support", DEFINITIONAL), Assumption("A2", "$p_n > 0$", DEFINITIONAL, massive)),
     instance_family=floored_task,
     witnesses=(LADDER,),

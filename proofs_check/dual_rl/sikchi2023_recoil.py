@@ -12,7 +12,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import rounding
 from mdplab.divergences import f_divergence
 from mdplab.operators import pair_flow_matrix
@@ -178,6 +178,14 @@ RECOIL = Claim(
 
     (iv) for every reward, $|J(\pi) - J(\pi_E)| \le \frac{\max R - \min R}{2\beta}\sqrt{\chi^2(m_\pi\|m_E)}$.
     """,
+    methods=(
+        Method(
+            "ReCOIL",
+            "dual in Q",
+            "KL or chi-square",
+            "the mixture of policy and data against that of expert and data",
+        ),
+    ),
     assumptions=(
         Assumption(
             "A1", r"$d_S > 0$ everywhere, so that $m_E > 0$", DEFINITIONAL, lambda task: bool((task.offline > 0).all())

@@ -13,7 +13,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, Claim, Equal, Known, Method, Side
 from mdplab.claims.tolerances import rounding
 from mdplab.divergences import entropy, f_divergence, kl
 from mdplab.operators import occupancy
@@ -155,6 +155,14 @@ SMORE = Claim(
     $$J(\pi) + H(d^\pi) \ge 1 + \log Z - D_{KL}(d^\pi\|q),$$
     because $\log x \le x - 1$; with equality where $\bar r = 1$ wherever $d^\pi > 0$.
     """,
+    methods=(
+        Method(
+            "SMORe",
+            "dual in Q",
+            "KL or chi-square",
+            "the mixture of policy and data against that of goal transitions and data",
+        ),
+    ),
     assumptions=(
         Assumption("A1", r"$\bar r > 0$ where $d^\pi > 0$", DEFINITIONAL, covered),
         Assumption(
