@@ -17,6 +17,8 @@ The package needs NumPy alone; the conjugate of the Jeffreys divergence takes th
 
 from mdplab.divergences.chernoff import chernoff_information
 from mdplab.divergences.laws import entropy, jeffreys, kl, kl_from_logs, total_variation
+from mdplab.divergences.power import alpha_divergence
+from mdplab.divergences.row import FDivergence
 from mdplab.divergences.table import (
     CHI_SQUARE,
     HELLINGER,
@@ -24,8 +26,6 @@ from mdplab.divergences.table import (
     KL,
     SWAPPED_KL,
     TOTAL_VARIATION,
-    FDivergence,
-    alpha_divergence,
     f_divergence,
 )
 

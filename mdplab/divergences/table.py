@@ -50,14 +50,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
-from mdplab.divergences.laws import log_ratio, probabilities
+from mdplab.divergences.laws import log_ratio
+from mdplab.divergences.power import floats, log, power_terms
+from mdplab.divergences.row import FDivergence
 
 __all__ = [
     "CHI_SQUARE",
@@ -66,225 +66,40 @@ __all__ = [
     "KL",
     "SWAPPED_KL",
     "TOTAL_VARIATION",
-    "FDivergence",
-    "alpha_divergence",
     "f_divergence",
 ]
-
-_Map: TypeAlias = Callable[[ArrayLike], FloatArray]
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_NODES = 0.5 * (_NODES + 1.0)
-_WEIGHTS = 0.5 * _WEIGHTS * (1.0 - _NODES)
-
-
-@dataclass(frozen=True)
-class FDivergence:
-    """One row of the table: a generator with its derivative, conjugates and weights (all elementwise).
-
-    Attributes
-    ----------
-    name : str
-        Key for :func:`f_divergence`; ``"alpha"`` for the rows of :func:`alpha_divergence`.
-    terms : callable
-        ``q f(p / q)`` of two arrays ``p >= 0``, ``q > 0``, elementwise.
-    derivative : callable
-        ``f'`` on ``x >= 0`` (the total variation: the sign of ``x - 1`` times 1/2, 0 at 1).
-    conjugate, weight, weight_derivative : callable
-        The corrected conjugate, its derivative ``w`` and ``w'``.  At a kink the weight is one element of the
-        subdifferential (total variation: 1 on the closed interval [-1/2, 1/2]).  Beyond the domain the conjugate
-        is ``inf`` and the others are NaN; on its edge they may be ``inf``.
-    plain_conjugate, plain_weight : callable
-        ``f*`` and its derivative ``(f')^{-1}``, which may be negative.  The alpha family has no continuation to
-        negative ``x``: there the corrected ones stand.
-    at_zero, slope_at_zero : float
-        ``f(0)`` and ``f'(0)``, each possibly infinite.
-    domain_upper : float
-        ``lim f(x)/x`` at infinity; the corrected conjugate is infinite for ``y > domain_upper``.
-    smooth : bool
-        Whether the corrected conjugate is differentiable inside its domain.
-    modulus : float
-        ``m`` with ``D_f`` strongly convex in its first argument: the Bregman divergence of ``D_f(. || q)``
-        between distributions is at least ``m/2`` times the squared 1-norm, whatever ``q``; 0 where there is none.
-    order : float
-        ``a`` of the alpha family, NaN for other rows.
-    """
-
-    name: str
-    terms: Callable[[FloatArray, FloatArray], FloatArray]
-    derivative: _Map
-    conjugate: _Map
-    weight: _Map
-    weight_derivative: _Map
-    plain_conjugate: _Map
-    plain_weight: _Map
-    at_zero: float
-    slope_at_zero: float
-    domain_upper: float
-    smooth: bool = True
-    modulus: float = 0.0
-    order: float = math.nan
-
-    def generator(self, x: ArrayLike) -> FloatArray:
-        """``f(x)`` for ``x >= 0``, elementwise."""
-        x = np.asarray(x, dtype=np.float64)
-        return self.terms(x, np.ones_like(x))
-
-    def divergence(self, p: ArrayLike, q: ArrayLike) -> FloatArray:
-        """``D_f(p || q) = sum q f(p / q)`` along the last axis; mass where ``q = 0`` costs ``domain_upper`` a unit.
-
-        Parameters
-        ----------
-        p, q : array_like, shape (..., n)
-            Non-negative; broadcast against each other.
-
-        Returns
-        -------
-        ndarray, shape (...)
-
-        Raises
-        ------
-        ValueError
-            If an entry is negative or not finite.
-        """
-        p, q = np.broadcast_arrays(probabilities("p", p), probabilities("q", q))
-        inside = q > 0.0
-        inner = self.terms(np.where(inside, p, 1.0), np.where(inside, q, 1.0))
-        with np.errstate(invalid="ignore", over="ignore"):
-            outside = np.where(p > 0.0, p * self.domain_upper, 0.0)
-            return np.asarray(np.where(inside, inner, outside).sum(axis=-1))
-
-
-def _floats(x: ArrayLike) -> FloatArray:
-    return np.asarray(x, dtype=np.float64)
-
-
-def _expm1_over(a: float, t: FloatArray) -> FloatArray:
-    """``(exp(a t) - 1) / a``, which is ``t`` at ``a = 0``."""
-    with np.errstate(over="ignore"):
-        return np.asarray(np.expm1(a * t) / a) if a != 0.0 else t
-
-
-def _power_terms(order: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
-    """``q f(p / q)`` of the alpha family, its limits at 0 and 1 included."""
-
-    def terms(p: FloatArray, q: FloatArray) -> FloatArray:
-        difference = p - q
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            relative = difference / q
-            near = np.abs(relative) <= 0.5
-            step = np.where(near, relative, 0.0)
-            close = difference * step * ((1.0 + step[..., None] * _NODES) ** (order - 2.0) @ _WEIGHTS)
-            logs = log_ratio(p, q)
-            # of the two ways to write the numerator the one whose limit is finite
-            if order > 0.5:
-                far = (p * _expm1_over(order - 1.0, logs) - difference) / order
-            else:
-                far = (q * _expm1_over(order, logs) - difference) / (order - 1.0)
-            edge = q / order if order > 0.0 else np.full_like(q, np.inf)
-        return np.where(near, close, np.where(p > 0.0, far, edge))
-
-    return terms
-
-
-def alpha_divergence(order: float) -> FDivergence:
-    """A member of the alpha family, ``f(x) = (x^a - a x + a - 1) / (a (a - 1))``.
-
-    Parameters
-    ----------
-    order : float
-        ``a``, finite; at 0 and 1 the limits ``-log x + x - 1`` and ``x log x - x + 1``.
-
-    Returns
-    -------
-    FDivergence
-
-    Raises
-    ------
-    ValueError
-        If the order is not finite.
-    """
-    order = float(order)
-    if not math.isfinite(order):
-        raise ValueError(f"order: {order!r}; expected a finite number")
-    less = order - 1.0
-    slope = -1.0 / less if less > 0.0 else -math.inf
-    upper = -1.0 / less if less < 0.0 else math.inf
-
-    def log_weight(y: ArrayLike) -> FloatArray:
-        y = _floats(y)
-        if less == 0.0:
-            return y
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            inner = np.log1p(np.maximum(less * y, -1.0)) / less
-        return np.where(y > upper, np.nan, inner)
-
-    def conjugate(y: ArrayLike) -> FloatArray:
-        value = _expm1_over(order, log_weight(y))
-        return np.where(np.isnan(value) & ~np.isnan(_floats(y)), np.inf, value)
-
-    def weight(y: ArrayLike) -> FloatArray:
-        with np.errstate(over="ignore"):
-            return np.asarray(np.exp(log_weight(y)))
-
-    def weight_derivative(y: ArrayLike) -> FloatArray:
-        logs = log_weight(y)
-        none = np.isneginf(logs)
-        with np.errstate(over="ignore"):
-            return np.where(none, 0.0, np.exp((2.0 - order) * np.where(none, 0.0, logs)))
-
-    return FDivergence(
-        name="alpha",
-        terms=_power_terms(order),
-        derivative=lambda x: _expm1_over(less, _log(x)),
-        conjugate=conjugate,
-        weight=weight,
-        weight_derivative=weight_derivative,
-        plain_conjugate=conjugate,
-        plain_weight=weight,
-        at_zero=1.0 / order if order > 0.0 else math.inf,
-        slope_at_zero=slope,
-        domain_upper=upper,
-        modulus=1.0 if 1.0 <= order <= 2.0 else 0.0,
-        order=order,
-    )
-
-
-def _log(x: ArrayLike) -> FloatArray:
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(_floats(x)))
 
 
 def _exp(y: ArrayLike) -> FloatArray:
     with np.errstate(over="ignore"):
-        return np.asarray(np.exp(_floats(y)))
+        return np.asarray(np.exp(floats(y)))
 
 
 def _expm1(y: ArrayLike) -> FloatArray:
     with np.errstate(over="ignore"):
-        return np.asarray(np.expm1(_floats(y)))
+        return np.asarray(np.expm1(floats(y)))
 
 
 def _below_one(y: ArrayLike, function: Callable[[FloatArray], FloatArray], beyond: float) -> FloatArray:
     """A function of ``1 - y`` for ``y <= 1``, another number beyond."""
-    rest = 1.0 - _floats(y)
+    rest = 1.0 - floats(y)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return np.where(rest < 0.0, beyond, function(np.maximum(rest, 0.0)))
 
 
 def _swapped_conjugate(y: ArrayLike) -> FloatArray:
-    y = _floats(y)
+    y = floats(y)
     with np.errstate(divide="ignore"):
         return np.where(y > 1.0, np.inf, -np.log1p(-np.minimum(y, 1.0)))
 
 
 def _hellinger_conjugate(y: ArrayLike) -> FloatArray:
-    y = np.maximum(_floats(y), -1e300)
+    y = np.maximum(floats(y), -1e300)
     return _below_one(y, lambda rest: np.where(rest > 0.0, y / rest, np.inf), np.inf)
 
 
 def _jeffreys_derivative(x: ArrayLike) -> FloatArray:
-    x = _floats(x)
+    x = floats(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         near = log_ratio(x, np.ones_like(x)) + (x - 1.0) / x
     return np.where(x > 0.0, near, -np.inf)
@@ -294,11 +109,11 @@ def _jeffreys_inverse_weight(y: ArrayLike) -> FloatArray:
     """``u = 1/w``: the root of ``u + log u = 1 - y``."""
     from scipy.special import wrightomega
 
-    return np.asarray(wrightomega(1.0 - _floats(y)))
+    return np.asarray(wrightomega(1.0 - floats(y)))
 
 
 def _jeffreys_conjugate(y: ArrayLike) -> FloatArray:
-    y, u = _floats(y), _jeffreys_inverse_weight(y)
+    y, u = floats(y), _jeffreys_inverse_weight(y)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # the first cancels for large u, the second near u = 1
         return np.where(y > -1.0, y + (1.0 - u) * ((1.0 - u) / u), 1.0 / u - 1.0 - np.log(u))
@@ -327,7 +142,7 @@ def _chi_square_terms(p: FloatArray, q: FloatArray) -> FloatArray:
 
 def _chi_square_conjugate(y: ArrayLike) -> FloatArray:
     with np.errstate(over="ignore"):
-        return _floats(y) + np.square(_floats(y)) / 4.0
+        return floats(y) + np.square(floats(y)) / 4.0
 
 
 def _hellinger_terms(p: FloatArray, q: FloatArray) -> FloatArray:
@@ -337,20 +152,20 @@ def _hellinger_terms(p: FloatArray, q: FloatArray) -> FloatArray:
 
 
 def _hellinger_derivative(x: ArrayLike) -> FloatArray:
-    root = np.sqrt(_floats(x))
+    root = np.sqrt(floats(x))
     with np.errstate(divide="ignore"):
-        return np.asarray((_floats(x) - 1.0) / (root * (root + 1.0)))
+        return np.asarray((floats(x) - 1.0) / (root * (root + 1.0)))
 
 
 def _swapped_derivative(x: ArrayLike) -> FloatArray:
     with np.errstate(divide="ignore"):
-        return np.asarray((_floats(x) - 1.0) / _floats(x))
+        return np.asarray((floats(x) - 1.0) / floats(x))
 
 
 KL = FDivergence(
     name="kl",
-    terms=_power_terms(1.0),
-    derivative=_log,
+    terms=power_terms(1.0),
+    derivative=log,
     conjugate=_expm1,
     weight=_exp,
     weight_derivative=_exp,
@@ -364,7 +179,7 @@ KL = FDivergence(
 
 SWAPPED_KL = FDivergence(
     name="swapped-kl",
-    terms=_power_terms(0.0),
+    terms=power_terms(0.0),
     derivative=_swapped_derivative,
     conjugate=_swapped_conjugate,
     weight=lambda y: _below_one(y, lambda rest: 1.0 / rest, math.nan),
@@ -394,12 +209,12 @@ JEFFREYS = FDivergence(
 CHI_SQUARE = FDivergence(
     name="chi-square",
     terms=_chi_square_terms,
-    derivative=lambda x: 2.0 * (_floats(x) - 1.0),
+    derivative=lambda x: 2.0 * (floats(x) - 1.0),
     conjugate=lambda y: _chi_square_conjugate(np.maximum(y, -2.0)),
-    weight=lambda y: np.maximum(0.0, 1.0 + _floats(y) / 2.0),
-    weight_derivative=lambda y: np.where(_floats(y) > -2.0, 0.5, 0.0),
+    weight=lambda y: np.maximum(0.0, 1.0 + floats(y) / 2.0),
+    weight_derivative=lambda y: np.where(floats(y) > -2.0, 0.5, 0.0),
     plain_conjugate=_chi_square_conjugate,
-    plain_weight=lambda y: 1.0 + _floats(y) / 2.0,
+    plain_weight=lambda y: 1.0 + floats(y) / 2.0,
     at_zero=1.0,
     slope_at_zero=-2.0,
     domain_upper=math.inf,
@@ -409,10 +224,10 @@ CHI_SQUARE = FDivergence(
 TOTAL_VARIATION = FDivergence(
     name="total-variation",
     terms=lambda p, q: 0.5 * np.abs(p - q),
-    derivative=lambda x: 0.5 * np.sign(_floats(x) - 1.0),
-    conjugate=lambda y: np.where(_floats(y) <= 0.5, np.maximum(y, -0.5), np.inf),
-    weight=lambda y: np.where(_floats(y) <= 0.5, np.where(_floats(y) < -0.5, 0.0, 1.0), np.nan),
-    weight_derivative=lambda y: np.where(_floats(y) <= 0.5, 0.0, np.nan),
+    derivative=lambda x: 0.5 * np.sign(floats(x) - 1.0),
+    conjugate=lambda y: np.where(floats(y) <= 0.5, np.maximum(y, -0.5), np.inf),
+    weight=lambda y: np.where(floats(y) <= 0.5, np.where(floats(y) < -0.5, 0.0, 1.0), np.nan),
+    weight_derivative=lambda y: np.where(floats(y) <= 0.5, 0.0, np.nan),
     plain_conjugate=lambda y: np.where(np.abs(y) <= 0.5, y, np.inf),
     plain_weight=lambda y: np.where(np.abs(y) <= 0.5, 1.0, np.nan),
     at_zero=0.5,
