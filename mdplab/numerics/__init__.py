@@ -12,6 +12,7 @@ from mdplab.numerics.differentiate import (
     complex_step_hessian,
 )
 from mdplab.numerics.estimate import Estimate
+from mdplab.numerics.huber import huber_location
 from mdplab.numerics.linear_system import solution_error, solve_refined
 from mdplab.numerics.quadrature import adaptive_quadrature, gauss_legendre, normal_expectation
 from mdplab.numerics.rates import RateFit, dyadic_envelope, fit_rate, local_slopes
@@ -46,6 +47,7 @@ __all__ = [
     "gauss_legendre",
     "gram_matrix",
     "hat_matrix",
+    "huber_location",
     "least_squares",
     "local_slopes",
     "log_determinant",
