@@ -96,28 +96,39 @@ def times_span(task: GuaranteeTask, q: FloatArray, q_error: float, mean: Side) -
     return Side(horizon * value, horizon * (span * off + missed) + rounding(horizon * value, 8))
 
 
+def action_values(task: GuaranteeTask) -> tuple[FloatArray, float]:
+    """Certified action values up to a constant, and their error."""
+    return task.centred_stage.q, task.centred_stage.q_error + task.centring_error
+
+
+def action_values_by_solve(task: GuaranteeTask) -> tuple[FloatArray, float]:
+    """The same by a dense solve."""
+    _, q, error = dense_values(task.centred_mdp, task.log_stage[None])
+    return q[0], error + task.centring_error
+
+
 def variation_bound(task: GuaranteeTask) -> Side:
     """Span of certified action values times the mean total variation, over 1 - gamma."""
     mean = under(task, np.exp(task.log_policy), variations(task))
-    return times_span(task, task.stage.q, task.stage.q_error, mean)
+    return times_span(task, *action_values(task), mean)
 
 
 def variation_bound_by_solves(task: GuaranteeTask) -> Side:
-    """The same by two dense solves."""
-    _, q, error = dense_values(task.mdp, task.log_stage[None])
-    return times_span(task, q[0], error, by_evaluation(task, variations(task)))
+    """The same by dense solves."""
+    return times_span(task, *action_values_by_solve(task), by_evaluation(task, variations(task)))
 
 
 def divergence_bound(task: GuaranteeTask) -> Side:
     """Span of certified action values times the root of half the mean divergence, over 1 - gamma."""
     mean = under(task, np.exp(task.log_policy), divergences(task))
-    return times_span(task, task.stage.q, task.stage.q_error, root_of_half(mean))
+    return times_span(task, *action_values(task), root_of_half(mean))
 
 
 def divergence_bound_by_solves(task: GuaranteeTask) -> Side:
-    """The same by two dense solves."""
-    _, q, error = dense_values(task.mdp, task.log_stage[None])
-    return times_span(task, q[0], error, root_of_half(by_evaluation(task, divergences(task))))
+    """The same by dense solves."""
+    return times_span(
+        task, *action_values_by_solve(task), root_of_half(by_evaluation(task, divergences(task)))
+    )
 
 
 # --- the claim ------------------------------------------------------------------------------------------------------
@@ -232,7 +243,7 @@ def _(task: GuaranteeTask) -> Iterator[Known]:
 def bound_on_old_data(task: GuaranteeTask) -> Side:
     """The divergence averaged under the occupancy of the stage-one policy."""
     mean = under(task, np.exp(task.log_stage), divergences(task))
-    return times_span(task, task.stage.q, task.stage.q_error, root_of_half(mean))
+    return times_span(task, *action_values(task), root_of_half(mean))
 
 
 def half_the_span(task: GuaranteeTask) -> Side:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
+from mdplab.claims import rounding
 from mdplab.instances import (
     Draw,
     dirichlet_mdp,
@@ -70,6 +71,23 @@ class GuaranteeTask:
     def other(self) -> EvaluationSolution:
         """Auxiliary values of the other policy."""
         return solvers.policy_evaluation(self.mdp, np.exp(self.log_policy))
+
+    @cached_property
+    def centred_mdp(self) -> MDP:
+        """The model with a constant taken off the reward: the spans of ``Q`` stay, the values become small."""
+        constant = (1 - self.mdp.discount) * float(self.stage.value.mean())
+        return self.mdp.replace(reward=self.mdp.reward - constant)
+
+    @property
+    def centring_error(self) -> float:
+        """Error of an action value that the rounding of that difference causes."""
+        size = float(np.abs(self.centred_mdp.reward).max())
+        return float(rounding(size, 1)) / (1 - self.mdp.discount)
+
+    @cached_property
+    def centred_stage(self) -> EvaluationSolution:
+        """Action values of the stage-one policy up to a constant."""
+        return solvers.policy_evaluation(self.centred_mdp, np.exp(self.log_stage))
 
 
 def guarantee_task(draw: Draw) -> GuaranteeTask:
