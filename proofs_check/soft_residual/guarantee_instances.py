@@ -21,6 +21,7 @@ from mdplab.instances import (
 from mdplab.models import MDP
 from mdplab.operators import log_tilt
 from mdplab.solvers import EvaluationSolution
+from proofs_check.soft_residual.mirror_instances import dense_values
 
 __all__ = [
     "GuaranteeTask",
@@ -74,8 +75,12 @@ class GuaranteeTask:
 
     @cached_property
     def centred_mdp(self) -> MDP:
-        """The model with a constant taken off the reward: the spans of ``Q`` stay, the values become small."""
-        constant = (1 - self.mdp.discount) * float(self.stage.value.mean())
+        """The model with a constant taken off the reward: the spans of ``Q`` stay, the values become small.
+
+        Any constant will do; this one is about the mean of ``(1 - discount) V``.
+        """
+        values, _, _ = dense_values(self.mdp, self.log_stage[None])
+        constant = (1 - self.mdp.discount) * float(values.mean())
         return self.mdp.replace(reward=self.mdp.reward - constant)
 
     @property
