@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mdplab.instances.bandits import bandits, contextual_bandits
 from mdplab.instances.chains import dirichlet_chain, markov_chains
+from mdplab.instances.corridors import combination_lock, option_chain
 from mdplab.instances.couples import (
     mdp_with_perturbation,
     mdp_with_policies,
@@ -105,6 +106,7 @@ __all__ = [
     "bandits",
     "car_rental",
     "chain_problem",
+    "combination_lock",
     "comparison_data",
     "comparison_weights",
     "constrained_mdps",
@@ -138,6 +140,7 @@ __all__ = [
     "mdps",
     "multi_objective_mdps",
     "one_hot_features",
+    "option_chain",
     "outcome_models",
     "perturbed_policy",
     "preference_matrices",
