@@ -29,6 +29,8 @@ __all__ = [
     "PlanningTask",
     "SafetyTask",
     "WeightingTask",
+    "behaviour_task",
+    "detour_task",
     "lottery_task",
     "offline_mdp",
     "offline_task",
@@ -101,11 +103,22 @@ def offline_task(draw: Draw) -> OfflineTask:
     mdp = offline_mdp(draw)
     pairs = (mdp.n_states, mdp.n_actions)
     if draw.boolean(0.5):
-        data = occupancy(mdp, full_support(draw, pairs, mixture=0.1))
+        data = _behaviour(draw, mdp)
     else:
         data = np.maximum(draw.weights(pairs[0] * pairs[1]), 1e-3).reshape(pairs)
         data = data / data.sum()
     return OfflineTask(mdp, data, draw.log_number(0.1, 10.0**0.5))
+
+
+def _behaviour(draw: Draw, mdp: MDP) -> FloatArray:
+    """Occupancy of a behaviour policy ``.9 Dirichlet(1) + .1 / A``."""
+    return np.asarray(occupancy(mdp, full_support(draw, (mdp.n_states, mdp.n_actions), mixture=0.1)))
+
+
+def behaviour_task(draw: Draw) -> OfflineTask:
+    """A model of generator G with the occupancy of a behaviour policy as data and strength 10^U(-2, .5)."""
+    mdp = offline_mdp(draw)
+    return OfflineTask(mdp, _behaviour(draw, mdp), draw.log_number(0.01, 10.0**0.5))
 
 
 def _closed(mdp: MDP, size: int) -> MDP:
@@ -144,6 +157,13 @@ def two_state_task(strength: float = 0.1) -> OfflineTask:
     """The instance M2 with the occupancy of its behaviour policy as data."""
     mdp = two_state_mdp()
     return OfflineTask(mdp, occupancy(mdp, two_state_behaviour()), strength)
+
+
+def detour_task() -> OfflineTask:
+    """The optimal policy stays in state 0; data of the uniform policy also visit state 1, where actions pay .5 and .4."""
+    transition = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]])
+    mdp = MDP(transition, [[1.0, 0.0], [0.5, 0.4]], 0.5, [1.0, 0.0])
+    return OfflineTask(mdp, occupancy(mdp, np.full((2, 2), 0.5)), 0.1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,18 +7,18 @@ linear improvement over all policies, a problem of control whose reward is the g
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import BoolArray, FloatArray
+from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, Claim, Equal, Known, Side
 from mdplab.claims.tolerances import rounding
-from mdplab.convex import ConjugateDual, FlowPolytope
+from mdplab.convex import FlowPolytope
 from mdplab.divergences import f_divergence
 from mdplab.models import MDP
-from mdplab.operators import occupancy, policy_of_occupancy
+from mdplab.operators import policy_of_occupancy
 from proofs_check.dual_rl import exact_recovery as exact
 from proofs_check.dual_rl.instances import (
     OfflineTask,
@@ -27,61 +27,10 @@ from proofs_check.dual_rl.instances import (
     partly_supported,
     two_state_task,
 )
+from proofs_check.dual_rl.recovered_mass import Recovered, policy_occupancy, recovered
 from proofs_check.dual_rl.sikchi2023_dual_rl import SMOOTH, reachable, supported
 
 # --- the routes -----------------------------------------------------------------------------------------------------
-
-
-class Recovered(NamedTuple):
-    """Mass ``d_O w(delta / alpha)`` of a dual minimiser, with proven errors.
-
-    Attributes
-    ----------
-    mass : ndarray, shape (S, A)
-        The mass; none in states that no occupancy reaches.
-    mass_error : float
-        Bound on the 1-norm of its error.
-    residual : ndarray, shape (S, A)
-        ``delta``, where states are reached.
-    residual_error : float
-        Bound on the error of its entries.
-    reached : ndarray of bool, shape (S,)
-        The states that an occupancy reaches.
-    """
-
-    mass: FloatArray
-    mass_error: float
-    residual: FloatArray
-    residual_error: float
-    reached: BoolArray
-
-
-def recovered(task: OfflineTask, divergence: str) -> Recovered:
-    """What the minimiser of the dual gives, in the states that are reached."""
-    value = solvers.dual_v(task.mdp, task.data, divergence=divergence, strength=task.strength).value
-    flow = FlowPolytope.of(task.mdp)
-    reached = flow.reachable()
-    rows = np.flatnonzero(reached[flow.state])
-    dual = ConjugateDual(
-        flow.matrix[rows][:, np.flatnonzero(reached)],
-        flow.start[reached],
-        flow.vector(task.data)[rows],
-        flow.reward[rows],
-        f_divergence(divergence),
-        task.strength,
-    )
-    v = value[reached]
-    point_error, mass_error = dual.newton_bound(v)
-    size = float(np.abs(dual.reward).max() + 2 * np.abs(v).max())
-    mass, residual = np.zeros(task.data.shape), np.zeros(task.data.shape)
-    mass.flat[rows], residual.flat[rows] = dual.mass(v), dual.residual(v)
-    return Recovered(
-        mass,
-        mass_error + float(rounding(1.0, mass.size + 4)),
-        residual,
-        (1 + task.mdp.discount) * point_error + float(rounding(size, v.size + 4)),
-        reached,
-    )
 
 
 def recovered_mass(task: OfflineTask) -> Side:
@@ -92,16 +41,8 @@ def recovered_mass(task: OfflineTask) -> Side:
 
 def occupancy_of_policy(task: OfflineTask) -> Side:
     """Linear solve: occupancy of the policy d(s, a) / sum_b d(s, b) (KL, chi-square)."""
-    rows, errors = [], []
-    for divergence in SMOOTH:
-        found = recovered(task, divergence)
-        d = occupancy(task.mdp, policy_of_occupancy(found.mass))
-        # the policy of a state errs by 2 e / d(s) in the 1-norm, an occupancy by its mean over 1 - gamma
-        shares = d[found.reached].sum(axis=1) / found.mass[found.reached].sum(axis=1)
-        moved = 2 * found.mass_error * float(shares.sum()) + float(rounding(4.0, d.size + 12))
-        rows.append(d)
-        errors.append(moved / (1 - task.mdp.discount))
-    return Side(np.stack(rows), np.array(errors)[:, None, None])
+    found = [policy_occupancy(task, recovered(task, divergence)) for divergence in SMOOTH]
+    return Side(np.stack([d for d, _ in found]), np.array([error for _, error in found])[:, None, None])
 
 
 def gradient(task: OfflineTask, divergence: str) -> tuple[Recovered, FloatArray, float]:
