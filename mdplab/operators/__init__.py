@@ -18,7 +18,9 @@ from mdplab.operators.bellman import (
     policy_backup,
 )
 from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
+from mdplab.operators.cloning import class_weights, cloned_policy
 from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
+from mdplab.operators.feasible_tilt import feasible_tilt_log
 from mdplab.operators.flow_network import (
     converted_policy_log,
     detailed_balance_residuals,
@@ -92,12 +94,15 @@ __all__ = [
     "advantage",
     "chain_kl",
     "chain_to_features",
+    "class_weights",
+    "cloned_policy",
     "collapse_strength",
     "compatible_fit",
     "converted_policy_log",
     "density_ratio",
     "detailed_balance_residuals",
     "distributional_backup",
+    "feasible_tilt_log",
     "fisher_information",
     "flow_matching_residuals",
     "flow_matrix",
