@@ -19,6 +19,7 @@ from mdplab.operators.bellman import (
 )
 from mdplab.operators.chain import chain_kl, log_partition, log_value_recursion, marginals, tilted_chain
 from mdplab.operators.cloning import class_weights, cloned_policy
+from mdplab.operators.dice_gradient import DiceGradient, dice_gradient
 from mdplab.operators.distributional import distributional_backup, greedy_distributional_backup
 from mdplab.operators.feasible_tilt import feasible_tilt_log
 from mdplab.operators.flow_network import (
@@ -88,6 +89,7 @@ from mdplab.operators.transport import (
 )
 
 __all__ = [
+    "DiceGradient",
     "TiltedTrajectories",
     "TransportProx",
     "action_values",
@@ -101,6 +103,7 @@ __all__ = [
     "converted_policy_log",
     "density_ratio",
     "detailed_balance_residuals",
+    "dice_gradient",
     "distributional_backup",
     "feasible_tilt_log",
     "fisher_information",

@@ -51,6 +51,7 @@ SPECIFIED = {
     "mode-seeking-log-mean-threshold": 3,
     "nlhf-nash-md-recursion": "(a) (b) (c)",
     "npg-one-over-t": 2,
+    "odice-gradient-geometry": "(i) (ii) (iii) (iv)",
     "parl-hypergradient": "(i) (ii) (iii)",
     "pmd-adaptive-gamma-rate": "(bound) (sum)",
     "pmd-linear-rate": "(bound)",
