@@ -22,6 +22,7 @@ from mdplab.enumeration.constructions import (
 )
 from mdplab.enumeration.groups import best_of_n_enumerated
 from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probability
+from mdplab.enumeration.plans import plan_game
 from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
 from mdplab.enumeration.trajectories import (
     History,
@@ -51,5 +52,6 @@ __all__ = [
     "iid_groups",
     "one_hot",
     "path_log_probability",
+    "plan_game",
     "trajectory_balance",
 ]

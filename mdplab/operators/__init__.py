@@ -5,6 +5,7 @@ An operator is a plain function of a frozen model and arrays; it solves nothing 
 
 from __future__ import annotations
 
+from mdplab.operators.alternating import alternating_value
 from mdplab.operators.bellman import (
     action_values,
     advantage,
@@ -94,6 +95,7 @@ __all__ = [
     "TransportProx",
     "action_values",
     "advantage",
+    "alternating_value",
     "chain_kl",
     "chain_to_features",
     "class_weights",
