@@ -22,6 +22,7 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_regression,
     verify_soft_constrained,
     verify_total_reward,
+    verify_trajectory_fits,
 )
 from mdplab.solvers.action_elimination import action_elimination
 from mdplab.solvers.average_reward import average_reward
@@ -78,6 +79,7 @@ from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution, stag
 from mdplab.solvers.step_rules import adaptive_steps, constant_steps, geometric_steps, regularised_steps
 from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.total_reward_evaluation import TotalRewardEvaluation, total_reward_evaluation
+from mdplab.solvers.trajectory_preference_fit import TrajectoryFit, trajectory_preference_fit
 from mdplab.solvers.trust_region import RegionSolution, trust_region
 from mdplab.solvers.value_iteration import value_iteration
 from mdplab.solvers.verify import Verification, verify
@@ -114,6 +116,7 @@ __all__ = [
     "StageMirrorDescentSolution",
     "TotalRewardEvaluation",
     "TotalRewardSolution",
+    "TrajectoryFit",
     "Verification",
     "action_elimination",
     "adaptive_steps",
@@ -166,6 +169,7 @@ __all__ = [
     "stage_mirror_descent",
     "total_reward",
     "total_reward_evaluation",
+    "trajectory_preference_fit",
     "trust_region",
     "value_iteration",
     "value_program",

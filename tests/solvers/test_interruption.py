@@ -150,6 +150,18 @@ CASES: dict[str, tuple[Callable[..., Any], bool, bool]] = {
         True,
         False,
     ),
+    "trajectory_preference_fit": (
+        lambda **k: solvers.trajectory_preference_fit(
+            PAIRS,
+            np.zeros((5, 1), int),
+            np.arange(5)[:, np.newaxis],
+            np.full((1, 5), 0.2),
+            temperature=0.7,
+            **k,
+        ),
+        True,
+        False,
+    ),
 }
 # Runs of a prescribed length without bounds, and one call of compiled code.
 OTHERS = {"nash_md", "least_squares_value_iteration"}
