@@ -3,7 +3,9 @@
 The relative entropies share one negative entropy, whose epigraph is a set of exponential cones; what remains is linear in the
 log-references, so that references near a corner of the simplex do no harm.  The proven interval comes from weak duality at the
 solver's multipliers (:mod:`mdplab.convex.region`) and from the policy found, moved towards an interior one where it
-leaves a ball by the tolerance of the solver.  An interior-point method leaves about ``1e-9`` on values and ``1e-5`` on policies.
+leaves a ball by the tolerance of the solver.  An interior-point method leaves about ``1e-9`` on values and ``1e-5`` on policies;
+Newton's method on the conditions of optimality (:mod:`mdplab.convex.region_newton`) goes on from there, and of the two points
+the one with the better proven bound is returned.
 
 References
 ----------
@@ -21,6 +23,7 @@ from mdplab._typing import FloatArray
 from mdplab.convex.occupancy import _solve
 from mdplab.convex.program import ProgramSolution, check_limits
 from mdplab.convex.region import RegionProgram, RegionSolution, certified_region
+from mdplab.convex.region_newton import newton_region
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Status
 
@@ -37,7 +40,7 @@ def conic_region_program(
     interior: ArrayLike | None = None,
     tol: float = 1e-6,
 ) -> RegionSolution:
-    """Maximise ``<x, p>`` less penalties on divergences within divergence balls by an interior-point method.
+    """Maximise ``<x, p>`` less penalties on divergences within divergence balls by an interior-point method and Newton's.
 
     Parameters
     ----------
@@ -85,7 +88,13 @@ def conic_region_program(
     inside = np.broadcast_to(
         program.log_references[0] if interior is None else np.asarray(interior, float), p.shape
     )
-    return certified_region(program, log_policy, multipliers, inside, tol)
+    solution = certified_region(program, log_policy, multipliers, inside, tol)
+    sharper = newton_region(program, log_policy, multipliers)
+    if sharper is not None:
+        polished = certified_region(program, *sharper, inside, tol)
+        if polished.certificate.bound <= solution.certificate.bound + polished.certificate.rounding:
+            return polished
+    return solution
 
 
 def conic_divergence_centre(log_laws: ArrayLike, *, tol: float = 1e-6) -> ProgramSolution:

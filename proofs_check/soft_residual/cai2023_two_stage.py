@@ -51,7 +51,7 @@ from proofs_check.soft_residual.two_stage_routes import (
 # --- the claim ------------------------------------------------------------------------------------------------------
 
 PRINTED = printed_task()
-CONE = "one side is the optimum of a cone solver, known to its certified gap"
+CONE = "one side is the optimum of a cone solver, polished in doubles"
 
 TWO_STAGE = Claim(
     "tscac-closed-form",
@@ -131,8 +131,8 @@ TWO_STAGE.part(
     "(i, cone program, policy)",
     "and this maximiser",
     Equal(conic_policy, closed_policy),
-    resolution=2e-4,
-    reason="root of the certified gap of the cone program over Lambda (Pinsker); at most 1e-5 unless Lambda is small",
+    resolution=1e-5,
+    reason="root of the certified gap over Lambda (Pinsker), the point polished by Newton's method; 1e-5",
     assumes=PENALISED,
     witnesses=(PRINTED,),
     instances=10,
@@ -174,8 +174,8 @@ TWO_STAGE.part(
     "(ii, cone program, policy)",
     "and its policy",
     Equal(conic_constrained_policy, constrained_policy),
-    resolution=1e-3,
-    reason="root of the certified gap of the cone program over Lambda (Pinsker); at most 1e-5 unless Lambda is small",
+    resolution=1e-5,
+    reason="root of the certified gap over Lambda (Pinsker), the point polished by Newton's method; 1e-5",
     witnesses=(PRINTED,),
     instances=10,
     exact=CONE,

@@ -6,7 +6,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.claims import Side, Undecided, rounding
-from mdplab.convex import RegionSolution
+from mdplab.convex import RegionProgram, RegionSolution
 from mdplab.divergences import kl_from_logs
 from mdplab.numerics import bisect_rows, monotone_root
 from mdplab.operators import mirror_step
@@ -43,20 +43,22 @@ def critic_error(task: TrustTask) -> float:
 
 
 def policy_of(task: TrustTask, found: RegionSolution) -> Side:
-    """A certified solution's policy; by the identity of the module and Pinsker's inequality.
+    """A certified solution's policy, and how far it can be from the only optimal one.
 
-    Both the policy ``p`` and the optimal one are near ``p_lambda`` of the multiplier found: their mean divergences from it are at
-    most ``gap / lambda``, plus what ``p`` exceeds the radius by.
+    With ``r = x - lambda log(p / pi)``, the policy ``p`` meets the conditions of optimality for the multiplier ``lambda`` and the
+    values ``x - r``, of which constants of a state do not matter; the optimal multiplier lies in an interval around ``lambda``
+    (:func:`bracket`).  Both move log-ratios of two actions of a state by at most ``kappa``, and probabilities by ``p (e^kappa - 1)``.
     """
-    price = float(found.multipliers[0])
-    if not (np.isfinite(found.gap) and price > 0):
-        raise Undecided("no certified interval")
-    visits = 2 * np.maximum(task.states - task.flow_error, 0.0)
-    with np.errstate(divide="ignore"):
-        off = np.sqrt((found.gap / price + found.infeasibility) / visits) + np.sqrt(
-            found.gap / price / visits
-        )
-    return Side(found.policy, np.broadcast_to(1.01 * off[:, None], found.policy.shape))
+    price, x = float(found.multipliers[0]), found.program.gradient
+    if not (price > 0 and np.isfinite(found.log_policy).all()):
+        raise Undecided("no price of the radius, or no logarithms of the policy")
+    ratios = found.log_policy - found.program.log_references[0]
+    logs = np.abs(found.log_policy) + np.abs(found.program.log_references[0])
+    missed = np.ptp(x / price - ratios, axis=1) + 2 * rounding((np.abs(x) / price + logs).max(axis=1), 4)
+    width = bracket(found.program, price) / price
+    kappa = missed + np.ptp(x, axis=1) / price * width / (1 - width)
+    off = found.policy * np.expm1(kappa)[:, None]
+    return Side(found.policy, off + rounding(found.policy * (1 + np.abs(found.log_policy)), 4))
 
 
 def path_policy(task: TrustTask) -> Side:
@@ -65,19 +67,18 @@ def path_policy(task: TrustTask) -> Side:
 
 
 def conic_policy(task: TrustTask) -> Side:
-    """Policy of the cone program."""
+    """Policy of the cone program, polished by Newton's method on its conditions of optimality."""
     return policy_of(task, task.conic)
 
 
-def bracket(task: TrustTask, price: float) -> float:
+def bracket(program: RegionProgram, price: float) -> float:
     """Distance from a multiplier within which the divergence passes the radius."""
-    program = task.region.program
     for part in 10.0 ** np.arange(-13, -2, 0.25):
         ends = [
             program.divergences(program.log_policy(np.array([price * (1 + side * part)]))) for side in (-1, 1)
         ]
         (high, high_error), (low, low_error) = ends
-        if high[0] - high_error[0] > task.radius > low[0] + low_error[0]:
+        if high[0] - high_error[0] > program.radii[0] > low[0] + low_error[0]:
             return float(part * price)
     raise Undecided("the divergence does not pass the radius near the multiplier")
 
@@ -85,13 +86,13 @@ def bracket(task: TrustTask, price: float) -> float:
 def multiplier(task: TrustTask) -> Side:
     """Multiplier of the radius: the inverse of the step."""
     price = 1 / task.region.step
-    return Side(price, bracket(task, price))
+    return Side(price, bracket(task.region.program, price))
 
 
 def conic_multiplier(task: TrustTask) -> Side:
     """Multiplier of the cone program."""
     price = float(task.conic.multipliers[0])
-    return Side(price, bracket(task, price))
+    return Side(price, bracket(task.conic.program, price))
 
 
 def lead(task: TrustTask) -> Side:

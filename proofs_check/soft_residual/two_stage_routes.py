@@ -73,7 +73,7 @@ def conic_value(task: TwoStageTask) -> Side:
 
 
 def conic_policy(task: TwoStageTask) -> Side:
-    """Policy of the penalised cone program; what it lacks is Lambda times its divergence (and Pinsker)."""
+    """Policy of the penalised cone program, polished; what it lacks is Lambda times its divergence (and Pinsker)."""
     off = 1.01 * np.sqrt(task.penalised.gap / (2 * task.total))
     return Side(task.penalised.policy[0], np.full_like(task.advantage, off))
 
@@ -99,7 +99,7 @@ def constrained_policy(task: TwoStageTask) -> Side:
 
 
 def conic_constrained_policy(task: TwoStageTask) -> Side:
-    """Policy of the cone program within radii."""
+    """Policy of the cone program within radii, polished by Newton's method on its conditions of optimality."""
     return policy_of(task, solved(task, task.conic))
 
 
