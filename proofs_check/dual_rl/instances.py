@@ -160,9 +160,9 @@ def two_state_task(strength: float = 0.1) -> OfflineTask:
 
 
 def detour_task() -> OfflineTask:
-    """The optimal policy stays in state 0; data of the uniform policy also visit state 1, where actions pay .5 and .4."""
-    transition = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]])
-    mdp = MDP(transition, [[1.0, 0.0], [0.5, 0.4]], 0.5, [1.0, 0.0])
+    """The optimal policy stays in state 0; data of the uniform policy also visit state 1, where actions nearly tie."""
+    transition = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    mdp = MDP(transition, [[1.0, 0.0], [0.5, 0.7]], 0.5, [1.0, 0.0])
     return OfflineTask(mdp, occupancy(mdp, np.full((2, 2), 0.5)), 0.1)
 
 
