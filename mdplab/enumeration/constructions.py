@@ -100,8 +100,16 @@ def construction_log_probability(constructions: Constructions, log_policy: Array
     -------
     ndarray, shape (M,)
         ``-inf`` for impossible constructions; complex where ``log_policy`` is.
+
+    Raises
+    ------
+    ValueError
+        If ``log_policy`` has no such shape, or no rows for some nodes of the constructions.
     """
     table = np.asarray(log_policy)
+    least = int(constructions.nodes.max()) + 1
+    if table.ndim != 2 or table.shape[1] != table.shape[0] + 1 or table.shape[0] < least:
+        raise ValueError(f"log_policy: expected shape (N, N+1) with N >= {least}, got {table.shape}")
     return np.asarray(_along(constructions.nodes, table[:, :-1]) + table[constructions.ends, -1])
 
 
@@ -125,8 +133,22 @@ def trajectory_balance(
     -------
     ndarray, shape (M,)
         Zero for all constructions if and only if the policy is that of the flows and ``Z`` the sum of the rewards that
-        are reached.
+        are reached; ``inf`` where the backward policy is zero.
+
+    Raises
+    ------
+    ValueError
+        If ``log_policy`` has not the shape of the network or is not finite at a step, ``log_partition`` is not finite, or the
+        constructions are of a network with more nodes.
     """
-    forward = construction_log_probability(constructions, log_policy)
+    table, steps = np.asarray(log_policy), network.steps
+    if table.shape != steps.shape:
+        raise ValueError(f"log_policy: expected shape {steps.shape}, got {table.shape}")
+    if not np.isfinite(table[steps]).all():
+        s, t = np.argwhere(steps & ~np.isfinite(table))[0]
+        raise ValueError(f"log_policy[{s}, {t}] is {table[s, t]}, expected a finite number at a step")
+    if not np.isfinite(log_partition):
+        raise ValueError(f"log_partition is {log_partition}, expected a finite number")
+    forward = construction_log_probability(constructions, table)
     goal = np.log(network.reward[constructions.ends]) + constructions.log_backward
     return np.asarray(log_partition + forward - goal)

@@ -116,6 +116,8 @@ class Gaussian:
         ValueError
             If the image is no normal law.
         """
+        if not (math.isfinite(scale) and scale and math.isfinite(shift)):
+            raise ValueError(f"scale, shift are {scale}, {shift}; expected finite numbers, the scale not 0")
         return Gaussian(scale * self.mean + shift, abs(scale) * self.deviation)
 
     def tilt(self, precision: float, centre: float) -> Gaussian:
@@ -137,8 +139,10 @@ class Gaussian:
         Raises
         ------
         ValueError
-            If the precision is too small for the tilted density to have a finite integral, or not finite.
+            If the precision is too small for the tilted density to have a finite integral, or a number is not finite.
         """
+        if not math.isfinite(centre):
+            raise ValueError(f"centre is {centre}, expected a finite number")
         gain = precision * self.deviation * self.deviation
         if not (math.isfinite(gain) and gain > -1):
             raise ValueError(

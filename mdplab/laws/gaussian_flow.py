@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ __all__ = ["AffineField", "GaussianFlow", "flow_discrepancy", "gaussian_flow"]
 
 _UNIT = float(np.finfo(np.float64).eps) / 2  # the unit roundoff
 _TINY = 1e-300  # far above what underflow takes from a step
+_STEEPEST = 2**14  # a step each; far above where growth by a constant drift leaves the doubles
 _TERMS = 30  # and 20 for each coefficient of the drift: what is cut off is far below the rounding
 
 
@@ -173,7 +175,12 @@ def _solution(slope: _Series, shift: _Series | None, initial: float, terms: int)
 def _steps(start: Gaussian, field: AffineField) -> Iterator[_Step]:
     """The flow, step by step; see the module for the bounds."""
     p, q = field.drift.size, field.shift.size
-    count = 2 ** max(0, math.ceil(math.log2(max(1.0, float(np.abs(field.drift).sum())))))
+    steepest = math.fsum(np.abs(field.drift))
+    if steepest > _STEEPEST:
+        raise ValueError(
+            f"field: its drift has coefficients of absolute sum {steepest}, expected at most {_STEEPEST}"
+        )
+    count = 2 ** max(0, math.ceil(math.log2(max(1.0, steepest))))
     length, terms = 1.0 / count, _TERMS + 20 * p + q
     # operations on the way to a coefficient: those of the polynomials, then a few for each term of the recurrence
     relative = 1.02 * _UNIT * (terms * (5 * p + 8) + 4 * q + 8)
@@ -227,10 +234,11 @@ def gaussian_flow(start: Gaussian, field: AffineField) -> GaussianFlow:
     Raises
     ------
     ValueError
-        If the law leaves the range of the doubles.
+        If the law leaves the range of the doubles, or the drift is too steep for that many steps: its coefficients have an
+        absolute sum above 16384.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        *_, last = _steps(start, field)
+        last = deque(_steps(start, field), maxlen=1).pop()
     mean, deviation = float(last.mean.value.sum()), float(last.deviation.value.sum())
     return GaussianFlow(Gaussian(mean, deviation), last.mean_error, last.deviation_error)
 
@@ -255,7 +263,7 @@ def flow_discrepancy(start: Gaussian, field: AffineField, other: AffineField) ->
     Raises
     ------
     ValueError
-        If the integral is beyond the doubles.
+        If the integral is beyond the doubles, or the drift of the first field too steep, as in :func:`gaussian_flow`.
     """
     total = error = 0.0
     drift, change = _difference(field.drift, other.drift), _difference(field.shift, other.shift)

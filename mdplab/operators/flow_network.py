@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, FloatArray
+from mdplab.models import _validate as v
 from mdplab.models.flow_network import FlowNetwork
 from mdplab.operators import _check
 from mdplab.operators.chain import _log
@@ -47,10 +48,17 @@ def _total(logs: Array) -> float:
     return float(log_sum_exp(logs)) if (logs > -np.inf).any() else -np.inf
 
 
+def _below_infinity(name: str, logs: Array) -> Array:
+    if (logs == np.inf).any():
+        raise ValueError(f"{v.place(name, v.first(logs == np.inf))} is inf, expected a number or -inf")
+    return logs
+
+
 def _policy(network: FlowNetwork, log_policy: ArrayLike) -> Array:
+    _check.model(network, FlowNetwork)
     n = network.n_nodes
     table = _check.shaped("log_policy", log_policy, (n, n + 1), "(N, N+1)")
-    return np.where(network.steps, table, -np.inf)
+    return _below_infinity("log_policy", np.where(network.steps, table, -np.inf))
 
 
 def log_flows(network: FlowNetwork) -> FloatArray:
@@ -66,6 +74,7 @@ def log_flows(network: FlowNetwork) -> FloatArray:
     ndarray (N,)
         ``-inf`` where nothing flows.  Where every node is reached from the source, ``F(0)`` is the sum of the rewards.
     """
+    _check.model(network, FlowNetwork)
     flows = _log(network.reward)
     log_backward = _log(network.backward)
     for s in range(network.n_nodes - 1, -1, -1):
@@ -113,7 +122,7 @@ def log_visits(network: FlowNetwork, log_policy: ArrayLike) -> FloatArray:
     Raises
     ------
     ValueError
-        If ``log_policy`` has another shape or a NaN.
+        If ``log_policy`` has another shape, a NaN, or ``inf`` at a step.
     """
     policy = _policy(network, log_policy)
     visits = np.full(network.n_nodes, -np.inf)
@@ -137,6 +146,7 @@ def path_count_backward(network: FlowNetwork) -> FlowNetwork:
         ``n`` counts the paths from the source.  Of all backward policies this one has the forward policy of the largest
         path entropy.
     """
+    _check.model(network, FlowNetwork)
     counts, backward = network.path_counts, network.backward.copy()
     for t in range(network.n_nodes):
         for s in np.flatnonzero(network.edges[:, t]):
@@ -165,10 +175,10 @@ def flow_matching_residuals(network: FlowNetwork, log_flow: ArrayLike, log_polic
     Raises
     ------
     ValueError
-        If shapes do not fit or an entry is NaN.
+        If shapes do not fit, an entry is NaN, the flow is not positive and finite, or ``log_policy`` is ``inf`` at a step.
     """
-    flow = _check.shaped("log_flow", log_flow, (network.n_nodes,), "(N,)")
     policy = _policy(network, log_policy)
+    flow = v.finite("log_flow", log_flow, (network.n_nodes,))
     inflow = [_total(flow[:t] + policy[:t, t]) for t in range(1, network.n_nodes)]
     return np.append(0.0, flow[1:] - np.array(inflow))
 
@@ -196,12 +206,13 @@ def detailed_balance_residuals(
     Raises
     ------
     ValueError
-        If shapes do not fit, an entry is NaN, or a step has no probability, forward or backward.
+        If shapes do not fit, an entry is NaN, the flow is not positive and finite, or a step has no probability, forward or
+        backward.
     """
-    flow = _check.shaped("log_flow", log_flow, (network.n_nodes,), "(N,)")
     policy, steps = _policy(network, log_policy), network.steps
+    flow = v.finite("log_flow", log_flow, (network.n_nodes,))
     goal = np.column_stack((flow[np.newaxis, :] + _log(network.backward).T, _log(network.reward)))
-    for name, table in (("log_policy", policy), ("log_flow or backward", goal)):
+    for name, table in (("log_policy", policy), ("backward", goal)):
         if (empty := steps & ~np.isfinite(table)).any():
             s, t = np.argwhere(empty)[0]
             step = "stop" if t == network.n_nodes else t
@@ -231,19 +242,17 @@ def converted_policy_log(log_flow: ArrayLike, log_policy: ArrayLike, reward: Arr
     Raises
     ------
     ValueError
-        If shapes do not fit, an entry is NaN or a reward is not positive.
+        If shapes do not fit, there is no network, an entry is NaN or ``inf``, or a reward is not positive.
     """
-    flow = _check.numeric("log_flow", log_flow)
-    if flow.ndim != 2:
-        raise ValueError(f"log_flow must have shape (Y, N); got {flow.shape}")
-    count, n = flow.shape
-    flow = _check.shaped("log_flow", flow, (count, n), "(Y, N)")
+    count, n = v.real("log_flow", log_flow, ("Y", "N")).shape
+    flow = _below_infinity("log_flow", _check.shaped("log_flow", log_flow, (count, n), "(Y, N)"))
     policy = _check.shaped("log_policy", log_policy, (count, n, n + 1), "(Y, N, N+1)")
     weights = _check.shaped("reward", reward, (count,), "(Y,)")
     if not (np.isfinite(weights).all() and (weights > 0).all()):
         raise ValueError(f"reward must be positive and finite; got {weights.tolist()}")
     shares = flow + np.log(weights)[:, np.newaxis]
-    shared = np.where((flow > -np.inf)[:, :, np.newaxis], shares[:, :, np.newaxis] + policy, -np.inf)
+    policy = np.where((flow > -np.inf)[:, :, np.newaxis], policy, -np.inf)
+    shared = shares[:, :, np.newaxis] + _below_infinity("log_policy", policy)
     result = np.full((n, n + 1), -np.inf)
     for s in np.flatnonzero((flow > -np.inf).any(axis=0)):
         for t in range(n + 1):

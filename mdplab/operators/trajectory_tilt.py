@@ -164,6 +164,8 @@ def segment_log_weights(
     """
     rows = _log_reference(mdp, reference, temperature)
     stop = mdp.horizon if last is None else last
+    _check.count("first", first, 0)
+    _check.count("last", stop, 0)
     if not 0 <= first <= stop <= mdp.horizon:
         raise ValueError(f"first, last are {first}, {stop}; expected 0 <= first <= last <= {mdp.horizon}")
     table: FloatArray = _log(np.eye(mdp.n_states))

@@ -57,11 +57,19 @@ def _problem(reward: ArrayLike, positions: ArrayLike) -> tuple[FloatArray, Float
     """Rewards, and squared distances of the points; both checked."""
     gain = v.finite("reward", reward, ("k",))
     places = v.finite("positions", positions, (gain.size,), (gain.size, "d")).reshape(gain.size, -1)
-    squares = ((places[:, np.newaxis] - places) ** 2).sum(axis=2)
+    with np.errstate(over="ignore"):
+        squares = ((places[:, np.newaxis] - places) ** 2).sum(axis=2)
+    if not np.isfinite(squares).all():
+        i, j = v.first(~np.isfinite(squares))
+        raise ValueError(
+            f"positions[{i}] and positions[{j}] are too far apart: the square of their distance overflows"
+        )
     coincident = np.argwhere((squares == 0) & ~np.eye(gain.size, dtype=bool))
     if coincident.size:
         i, j = coincident[0]
-        raise ValueError(f"positions[{i}] and positions[{j}] coincide, expected distinct points")
+        raise ValueError(
+            f"positions[{i}] and positions[{j}] coincide (the square of their distance is 0), expected distinct points"
+        )
     return gain, squares
 
 

@@ -52,3 +52,30 @@ def test_too_many_or_none_are_refused() -> None:
         enumerate_constructions(FlowNetwork(complete, np.ones(40)))
     with pytest.raises(ValueError, match="no path leads from node 0 to an object"):
         enumerate_constructions(FlowNetwork(np.zeros((2, 2), dtype=bool), [0.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (np.zeros((4, 4)), r"log_policy: expected shape \(N, N\+1\) with N >= 4, got \(4, 4\)"),
+        (np.zeros((3, 4)), r"got \(3, 4\)"),
+        (np.zeros(5), r"got \(5,\)"),
+    ],
+)
+def test_policies_of_another_shape_are_refused(table: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        construction_log_probability(enumerate_constructions(diamond_network()), table)
+
+
+@pytest.mark.parametrize(
+    ("table", "partition", "message"),
+    [
+        (np.zeros((5, 6)), 0.0, r"log_policy: expected shape \(4, 5\), got \(5, 6\)"),
+        (np.full((4, 5), np.nan), 0.0, r"log_policy\[0, 1\] is nan, expected a finite number at a step"),
+        (np.zeros((4, 5)), np.nan, "log_partition is nan"),
+    ],
+)
+def test_residuals_of_no_policy_are_refused(table: np.ndarray, partition: float, message: str) -> None:
+    network = diamond_network()
+    with pytest.raises(ValueError, match=message):
+        trajectory_balance(network, enumerate_constructions(network), table, partition)

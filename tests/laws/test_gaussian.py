@@ -88,9 +88,11 @@ def test_a_narrow_weight_on_a_wide_law():
     [
         (lambda: Gaussian(math.nan, 1.0), "mean is nan"),
         (lambda: Gaussian(0.0, 0.0), "deviation is 0.0"),
-        (lambda: Gaussian(0.0, 1.0).affine(0.0, 1.0), "deviation is 0.0"),
+        (lambda: Gaussian(0.0, 1.0).affine(0.0, 1.0), "scale, shift are 0.0, 1.0"),
+        (lambda: Gaussian(0.0, 1.0).affine(1.0, math.inf), "scale, shift are 1.0, inf"),
         (lambda: Gaussian(0.0, 2.0).tilt(-0.25, 0.0), r"precision is -0.25, expected .* = -0.25"),
         (lambda: Gaussian(0.0, 2.0).tilt(math.inf, 0.0), "precision is inf"),
+        (lambda: Gaussian(0.0, 2.0).tilt(1.0, math.nan), "centre is nan"),
     ],
 )
 def test_bad_input_is_named(call, message):

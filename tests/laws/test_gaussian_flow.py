@@ -102,6 +102,15 @@ def test_what_leaves_the_doubles_is_named():
         flow_discrepancy(START, steep, still)
 
 
+@pytest.mark.parametrize("drift", [[1e300], [-1e5, 2e5]])
+def test_a_drift_that_needs_too_many_steps_is_named(drift):
+    field = AffineField(np.array(drift), np.array([1.0]))
+    with pytest.raises(ValueError, match="field: its drift has coefficients of absolute sum"):
+        gaussian_flow(START, field)
+    with pytest.raises(ValueError, match="field: its drift has coefficients of absolute sum"):
+        flow_discrepancy(START, field, field)
+
+
 def test_a_law_that_nearly_vanishes():
     """The deviation is ``2 e^{-730}``, subnormal: what underflow takes is within the bound."""
     found = gaussian_flow(START, AffineField(np.array([-730.0]), np.array([0.0])))

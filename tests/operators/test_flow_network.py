@@ -127,16 +127,38 @@ def test_conversion_to_another_reward_is_marginalisation() -> None:
     [
         (lambda g: log_visits(g, np.zeros((4, 4))), r"log_policy must have shape \(N, N\+1\)"),
         (lambda g: log_visits(g, np.full((4, 5), np.nan)), r"log_policy\[0, 0\] is nan"),
-        (lambda g: flow_matching_residuals(g, np.zeros(3), np.zeros((4, 5))), "log_flow must have shape"),
+        (lambda g: log_visits(g, np.full((4, 5), np.inf)), r"log_policy\[0, 1\] is inf"),
+        (lambda g: flow_matching_residuals(g, np.zeros(3), np.zeros((4, 5))), "log_flow has shape"),
+        (
+            lambda g: flow_matching_residuals(g, np.full(4, -np.inf), flow_policy_log(g)),
+            r"log_flow\[0\] is -inf",
+        ),
         (
             lambda g: detailed_balance_residuals(g, np.zeros(4), np.full((4, 5), -np.inf)),
             "log_policy gives the step 0 -> 1 no finite logarithm",
         ),
         (
             lambda g: detailed_balance_residuals(g, [0, 0, 0, -np.inf], flow_policy_log(g)),
-            "log_flow or backward gives the step 1 -> 3",
+            r"log_flow\[3\] is -inf",
         ),
-        (lambda g: converted_policy_log(np.zeros(4), np.zeros((1, 4, 5)), [1.0]), "log_flow must have shape"),
+        (
+            lambda g: detailed_balance_residuals(
+                g.replace(backward=[[0] * 4, [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]),
+                np.zeros(4),
+                flow_policy_log(g),
+            ),
+            "backward gives the step 1 -> 3 no finite logarithm",
+        ),
+        (lambda g: converted_policy_log(np.zeros(4), np.zeros((1, 4, 5)), [1.0]), "log_flow has shape"),
+        (lambda g: converted_policy_log(np.zeros((0, 4)), np.zeros((0, 4, 5)), []), "no axis may be empty"),
+        (
+            lambda g: converted_policy_log(np.full((1, 4), np.inf), np.zeros((1, 4, 5)), [1.0]),
+            r"log_flow\[0, 0\] is inf",
+        ),
+        (
+            lambda g: converted_policy_log(np.zeros((1, 4)), np.full((1, 4, 5), np.inf), [1.0]),
+            r"log_policy\[0, 0, 0\] is inf",
+        ),
         (
             lambda g: converted_policy_log(np.zeros((1, 4)), np.zeros((2, 4, 5)), [1.0]),
             "log_policy must have",
@@ -150,3 +172,16 @@ def test_conversion_to_another_reward_is_marginalisation() -> None:
 def test_bad_arguments_are_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(diamond_network())
+
+
+def test_a_flow_is_no_table_of_probabilities() -> None:
+    """``log F = (1, 0, 0, 0)`` has non-negative entries with sum 1, and is a flow all the same."""
+    network = diamond_network()
+    residuals = flow_matching_residuals(network, [1.0, 0.0, 0.0, 0.0], flow_policy_log(network))
+    np.testing.assert_allclose(residuals[1:3], -1 - np.log([7 / 24, 17 / 24]), rtol=1e-14)
+
+
+@pytest.mark.parametrize("operator", [log_flows, flow_policy_log, path_count_backward])
+def test_other_models_are_refused(operator) -> None:
+    with pytest.raises(TypeError, match="expected a FlowNetwork, got a FiniteHorizonMDP"):
+        operator(diamond_network().to_horizon_mdp())

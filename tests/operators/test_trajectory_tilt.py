@@ -110,5 +110,7 @@ def test_bad_input_is_named():
         tilted_trajectories(FiniteHorizonMDP(KERNEL, np.zeros((2, 2)), 2), BEHAVIOUR)
     with pytest.raises(ValueError, match="first, last"):
         segment_log_weights(model, BEHAVIOUR, first=2, last=1)
+    with pytest.raises(ValueError, match="first must be an integer of at least 0"):
+        segment_log_weights(model, BEHAVIOUR, first=0.5)
     with pytest.raises(TypeError, match="FiniteHorizonMDP"):
         tilted_trajectories(None, BEHAVIOUR)

@@ -112,6 +112,11 @@ def test_a_single_point_stays():
             r"positions\[0\] and positions\[1\] coincide",
         ),
         (lambda: transport_prox([1.0, 2.0], [0.0], strength=1.0), "positions has shape"),
+        (lambda: collapse_strength([1.0, 2.0], [0.0, 1e-170]), r"the square of their distance is 0"),
+        (
+            lambda: rest_strength([1.0, 2.0], [0.0, 1e170]),
+            r"positions\[0\] and positions\[1\] are too far apart",
+        ),
         (lambda: transport_prox([1.0, np.nan], [0.0, 1.0], strength=1.0), "reward"),
         (lambda: transport_prox([1.0, 2.0], [0.0, 1.0], strength=0.0), "strength is 0.0"),
         (lambda: push_forward([0.5, 0.5], [0, 2]), r"target\[1\] is 2"),
