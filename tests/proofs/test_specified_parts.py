@@ -35,6 +35,7 @@ SPECIFIED = {
     "gfn-balance": "(a) (b) (c) (d)",
     "gfn-outcome-conditioned": "(a) (b) (c)",
     "gfn-soft-rl": "(a) (b) (c)",
+    "grape-trajectory-dpo": "(i) (ii) (iii)",
     "group-normalised-gradient": "(a) (b) (c)",
     "ibc-gradient-is-dual-q-tv": 2,
     "il-pseudo-reward-coverage": 4,
