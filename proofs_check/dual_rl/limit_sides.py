@@ -9,7 +9,6 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.claims import Side
 from mdplab.claims.tolerances import rounding
-from mdplab.convex import conic_occupancy_program
 from proofs_check.dual_rl.instances import OfflineTask
 from proofs_check.dual_rl.limit_routes import at, charge, every_policy, optimum, penalty
 from proofs_check.dual_rl.recovered_mass import policy_occupancy, recovered
@@ -17,8 +16,6 @@ from proofs_check.dual_rl.sikchi2023_dual_rl import SMOOTH
 
 __all__ = [
     "STRENGTHS",
-    "conic_high",
-    "conic_low",
     "dual_sandwich",
     "gap_high",
     "gap_high_of_policy",
@@ -28,6 +25,8 @@ __all__ = [
     "growth_of_policy",
     "joined",
     "mass_columns",
+    "primal_high",
+    "primal_low",
     "total",
     "value_high",
     "value_low",
@@ -66,18 +65,22 @@ def dual_sandwich(task: OfflineTask) -> tuple[Side, Side]:
     return sandwich(value, error, Side(best.value, best.value_error), *costs)
 
 
-def conic_sandwich(task: OfflineTask) -> tuple[Side, Side]:
-    """Values by an interior point; the optimum of control by enumeration of all policies."""
-    masses = every_policy(task)[1]
-    returns = (masses * np.asarray(task.mdp.reward)).sum(axis=(1, 2))
-    off, top = optimum(task).mass_error, masses[returns.argmax()]
-    rows = [
-        [conic_occupancy_program(task.mdp, task.data, divergence=name, strength=a) for a in STRENGTHS]
-        for name in SMOOTH
-    ]
-    value, error = both([[(p.objective, p.certificate.bound) for p in row] for row in rows])
-    costs = both([[penalty(at(task, a), name, top, off) for a in STRENGTHS] for name in SMOOTH])
-    return sandwich(value, error, Side(returns.max(), off * masses[0].size * 2), *costs)
+def primal_sandwich(task: OfflineTask) -> tuple[Side, Side]:
+    """Values of the program at the occupancy of the recovered policy; the optimum of control by enumeration."""
+    reward, masses = np.asarray(task.mdp.reward), every_policy(task)[1]
+    returns = (masses * reward).sum(axis=(1, 2))
+    best, size = optimum(task), float(np.abs(reward).max())
+    rows = []
+    for name in SMOOTH:
+        for a in STRENGTHS:
+            here = at(task, a)
+            mass, off = policy_occupancy(here, recovered(here, name))
+            cost, error = penalty(here, name, mass, off)
+            rows.append((float((mass * reward).sum()) - cost, error + off * size + float(rounding(size, 24))))
+    value, error = (x.reshape(len(SMOOTH), len(STRENGTHS)) for x in both([rows]))
+    top = masses[returns.argmax()]
+    costs = both([[penalty(at(task, a), name, top, best.mass_error) for a in STRENGTHS] for name in SMOOTH])
+    return sandwich(value, error, Side(returns.max(), best.mass_error * top.size * size), *costs)
 
 
 def value_low(task: OfflineTask) -> Side:
@@ -90,14 +93,14 @@ def value_high(task: OfflineTask) -> Side:
     return dual_sandwich(task)[1]
 
 
-def conic_low(task: OfflineTask) -> Side:
-    """The same by an interior point, J* by enumeration."""
-    return conic_sandwich(task)[0]
+def primal_low(task: OfflineTask) -> Side:
+    """The same of the program at the occupancy of the recovered policy, J* by enumeration."""
+    return primal_sandwich(task)[0]
 
 
-def conic_high(task: OfflineTask) -> Side:
-    """The same by an interior point, J* by enumeration."""
-    return conic_sandwich(task)[1]
+def primal_high(task: OfflineTask) -> Side:
+    """The same of the program at the occupancy of the recovered policy, J* by enumeration."""
+    return primal_sandwich(task)[1]
 
 
 Column = tuple[FloatArray, FloatArray]

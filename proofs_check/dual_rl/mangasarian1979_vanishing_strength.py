@@ -34,8 +34,6 @@ from proofs_check.dual_rl.limit_routes import (
 )
 from proofs_check.dual_rl.limit_sides import (
     STRENGTHS,
-    conic_high,
-    conic_low,
     dual_sandwich,
     gap_high,
     gap_high_of_policy,
@@ -45,12 +43,14 @@ from proofs_check.dual_rl.limit_sides import (
     growth_of_policy,
     joined,
     mass_columns,
+    primal_high,
+    primal_low,
     total,
     value_high,
     value_low,
 )
 from proofs_check.dual_rl.recovered_mass import policy_occupancy, recovered
-from proofs_check.dual_rl.sikchi2023_dual_rl import relative, supported
+from proofs_check.dual_rl.sikchi2023_dual_rl import supported
 
 SMALL = (0.1, 0.05, 0.03, 0.02)
 
@@ -208,12 +208,12 @@ shape = LIMIT.part(
     "(i)",
     r"$v$ nonincreasing, convex, $J^* - \alpha D_f(d^*\|d_O) \le v \le J^*$ at $\alpha = .1, .2, .4, .8$",
     AtMost(value_low, value_high),
-    resolution=relative(1e-6),
-    reason="certificates of the dual: 1e-9; the second route is an interior point, 1e-8",
-    instances=6,
-    cross_left=conic_low,
-    cross_right=conic_high,
-    shared=POLICY | {"dual_v": "both sides are values of one function, at different strengths"},
+    resolution=1e-7,
+    reason="certificates of the dual: 1e-9; distance to the exact minimiser, as small a curvature as the data: 1e-8",
+    instances=4,
+    cross_left=primal_low,
+    cross_right=primal_high,
+    shared=DUALS,
     exact=(exact.value_low, exact.value_high),
 )
 gain = LIMIT.part(
@@ -222,7 +222,7 @@ gain = LIMIT.part(
     AtMost(gap_low, gap_high),
     resolution=1e-7,
     reason="distance to the exact minimiser by the curvature of the dual, as small as the data: 1e-8",
-    instances=8,
+    instances=5,
     cross_left=gap_low_of_policy,
     cross_right=gap_high_of_policy,
     specified_tightness=".51",
@@ -276,7 +276,7 @@ rate = LIMIT.part(
     AtMost(exponent_low, exponent_high),
     resolution=1e-8,
     reason="residual at the minimiser of the dual, in logarithms: 1e-10",
-    instances=8,
+    instances=5,
     cross_left=policy_exponent_low,
     cross_right=policy_exponent_high,
     shared=DUALS,
