@@ -18,6 +18,7 @@ from mdplab import solvers
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
 from mdplab.operators import state_occupancy
 from proofs_check.dual_rl import exact_rollouts as exact
+from proofs_check.dual_rl.guidance_tasks import evaluated
 from proofs_check.dual_rl.rollout_routes import (
     bound,
     difference_of_values,
@@ -39,7 +40,6 @@ from proofs_check.dual_rl.rollout_routes import (
     regret_as_value,
     second_bound,
     second_bound_by_visits,
-    values,
     weights,
 )
 from proofs_check.dual_rl.rollout_tasks import (
@@ -176,7 +176,7 @@ def concentrability(task: RolloutTask) -> float:
 
 @RLGF.known(M2)
 def _(task: RolloutTask) -> Any:
-    (learner, guide), error = values(task, task.both)
+    (learner, guide), error = evaluated(task.mdp, task.both)
     yield Known("value of the guide", "3.1921167883 3.8344525547", guide, error)
     yield Known("value of the learner", "3.8741935484 4.5838709677", learner, error)
     yield Known("difference", ".7090134212", difference_of_values(task).value, 1e-13)
@@ -221,7 +221,7 @@ def regret_of_the_mixture(task: RolloutTask) -> Side:
 def careless_value(task: RolloutTask) -> Side:
     """Value of the policy that takes the worst action of Q^g."""
     worst = np.eye(task.mdp.n_actions)[solvers.policy_evaluation(task.mdp, task.guide).q.argmin(axis=1)]
-    return Side(*values(task, worst))
+    return Side(*evaluated(task.mdp, worst))
 
 
 def without_the_horizon(task: RolloutTask) -> Side:

@@ -17,10 +17,12 @@ from mdplab.operators import interventions, restricted_policy
 
 __all__ = [
     "InterventionTask",
+    "evaluated",
     "impatient_task",
     "intervention_task",
     "kernels",
     "loose_task",
+    "mean_reward",
     "reference_task",
     "solved",
     "visits",
@@ -138,7 +140,9 @@ def loose_task(draw: Draw) -> InterventionTask:
 def impatient_task(draw: Draw) -> InterventionTask:
     """As :func:`intervention_task`; half of the time interrupted policies are compared as well."""
     task = _task(draw)
-    return InterventionTask(task.mdp, task.expert, task.margin, task.learner, None, draw.choice((True, False)))
+    return InterventionTask(
+        task.mdp, task.expert, task.margin, task.learner, None, draw.choice((True, False))
+    )
 
 
 # --- plain solves ---------------------------------------------------------------------------------------------------
@@ -160,6 +164,16 @@ def solved(mdp: MDP, policies: FloatArray, reward: FloatArray) -> tuple[FloatArr
     size = np.abs(value).max(initial=0.0) + np.abs(right).max(initial=0.0)
     rounded = float(rounding(size, 2 * mdp.n_states + mdp.n_actions + 8))
     return np.asarray(value), 1.01 * (float(residual) + rounded) / (1 - mdp.discount)
+
+
+def evaluated(mdp: MDP, policies: FloatArray) -> tuple[FloatArray, float]:
+    """Values of policies ``(..., S, A)`` and their error, by one dense solve a policy."""
+    return solved(mdp, policies, mean_reward(mdp, policies))
+
+
+def mean_reward(mdp: MDP, policies: FloatArray) -> FloatArray:
+    """Expected rewards of policies, shape (..., S)."""
+    return np.asarray((policies * mdp.reward).sum(axis=-1))
 
 
 def visits(mdp: MDP, policies: FloatArray) -> tuple[FloatArray, float]:

@@ -10,7 +10,14 @@ from mdplab.claims import Side
 from mdplab.claims.tolerances import rounding
 from mdplab.models import MDP
 from mdplab.operators import action_values, state_occupancy
-from proofs_check.dual_rl.guidance_tasks import InterventionTask, kernels, solved, visits
+from proofs_check.dual_rl.guidance_tasks import (
+    InterventionTask,
+    evaluated,
+    kernels,
+    mean_reward,
+    solved,
+    visits,
+)
 
 # --- (i): the reward of interventions --------------------------------------------------------------------------------
 
@@ -40,16 +47,11 @@ def never_interrupted(task: InterventionTask) -> Side:
 # --- (ii), (iii): against the expert ---------------------------------------------------------------------------------
 
 
-def mean_reward(task: InterventionTask, policies: FloatArray) -> FloatArray:
-    """Expected rewards of policies, shape (..., S)."""
-    return np.asarray((policies * task.mdp.reward).sum(axis=-1))
-
-
 def compared_values(task: InterventionTask) -> tuple[FloatArray, FloatArray, float]:
     """Values of the compared policies (N, S) and of the expert (S,), with their error: one solve each."""
     expert = task.expert_policy
-    values, error = solved(task.mdp, task.policies, mean_reward(task, task.policies))
-    own, own_error = solved(task.mdp, expert, mean_reward(task, expert))
+    values, error = evaluated(task.mdp, task.policies)
+    own, own_error = evaluated(task.mdp, expert)
     return values, own, error + own_error
 
 
@@ -99,7 +101,7 @@ def best_by_iteration(task: InterventionTask) -> Side:
 def expert_return(task: InterventionTask) -> Side:
     """Value of the expert, by its visits from every state."""
     reach, error = visits(task.mdp, task.expert_policy)
-    value = reach @ mean_reward(task, task.expert_policy)
+    value = reach @ mean_reward(task.mdp, task.expert_policy)
     return Side(
         value, error * np.abs(task.mdp.reward).max() + rounding(np.abs(value).max(), task.mdp.n_states + 4)
     )
@@ -110,14 +112,14 @@ def expert_return(task: InterventionTask) -> Side:
 
 def uninterrupted_values(task: InterventionTask) -> Side:
     """Values of the uninterrupted policies, one solve each."""
-    values, error = solved(task.mdp, task.policies, mean_reward(task, task.policies))
+    values, error = evaluated(task.mdp, task.policies)
     return Side(values, error + task.tolerance)
 
 
 def uninterrupted_returns(task: InterventionTask) -> Side:
     """Values of the uninterrupted policies, by their visits from every state."""
     reach, error = visits(task.mdp, task.policies)
-    value = np.einsum("nst,nt->ns", reach, mean_reward(task, task.policies))
+    value = np.einsum("nst,nt->ns", reach, mean_reward(task.mdp, task.policies))
     size = rounding(np.abs(value).max(), task.mdp.n_states + task.mdp.n_actions + 4)
     return Side(value, error * np.abs(task.mdp.reward).max() + size + task.tolerance)
 
@@ -144,7 +146,7 @@ def guaranteed(task: InterventionTask) -> Side:
 def guaranteed_by_values(task: InterventionTask) -> Side:
     """V^ref plus the value of the expert's advantage as a reward, less delta / (1 - gamma)."""
     kernel = kernels(task.mdp, task.judge)
-    reward = mean_reward(task, task.judge)
+    reward = mean_reward(task.mdp, task.judge)
     value, first = solved(task.mdp, task.judge, reward)
     q = action_values(task.mdp, value)
     gain = q[np.arange(task.mdp.n_states), task.expert] - reward - task.mdp.discount * kernel @ value
@@ -164,8 +166,8 @@ def all_and_learner(task: InterventionTask) -> FloatArray:
 def start_loss(task: InterventionTask) -> Side:
     """Start value of the expert less those of all policies, one solve each."""
     policies, start = all_and_learner(task), task.mdp.start_law()
-    values, error = solved(task.mdp, policies, mean_reward(task, policies))
-    own, own_error = solved(task.mdp, task.expert_policy, mean_reward(task, task.expert_policy))
+    values, error = evaluated(task.mdp, policies)
+    own, own_error = evaluated(task.mdp, task.expert_policy)
     return Side((own - values) @ start, error + own_error + rounding(np.abs(values).max(), 8))
 
 
@@ -173,7 +175,7 @@ def start_loss_by_visits(task: InterventionTask) -> Side:
     """Start value of the expert less those of all policies, by visits."""
     policies, start = all_and_learner(task), task.mdp.start_law()
     reach, error = visits(task.mdp, policies)
-    returns = np.einsum("s,nst,nt->n", start, reach, mean_reward(task, policies))
+    returns = np.einsum("s,nst,nt->n", start, reach, mean_reward(task.mdp, policies))
     own = expert_return(task)
     size = rounding(np.abs(returns).max(), 2 * task.mdp.n_states + 8)
     total = error * np.abs(task.mdp.reward).max() + np.max(own.error) + size
@@ -195,7 +197,7 @@ def disagreement_price(task: InterventionTask) -> Side:
 def disagreement_price_by_values(task: InterventionTask) -> Side:
     """On-policy disagreement times max(V^E - Q^E) over 1 - gamma, as a value."""
     policies, mdp = all_and_learner(task), task.mdp
-    own, first = solved(mdp, task.expert_policy, mean_reward(task, task.expert_policy))
+    own, first = evaluated(mdp, task.expert_policy)
     worst = float((own[:, np.newaxis] - action_values(mdp, own)).max())
     cost, second = solved(mdp, policies, (policies * (1 - task.expert_policy)).sum(axis=-1))
     start = mdp.start_law()

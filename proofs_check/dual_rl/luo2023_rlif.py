@@ -19,11 +19,11 @@ from mdplab.models import MDP
 from proofs_check.dual_rl import exact_guidance as exact
 from proofs_check.dual_rl.guidance_tasks import (
     InterventionTask,
+    evaluated,
     impatient_task,
     intervention_task,
     loose_task,
     reference_task,
-    solved,
 )
 from proofs_check.dual_rl.intervention_routes import (
     best_by_iteration,
@@ -37,7 +37,6 @@ from proofs_check.dual_rl.intervention_routes import (
     guaranteed_by_values,
     largest_loss,
     loss_of_worst,
-    mean_reward,
     never_interrupted,
     optimal_under_charges,
     price,
@@ -213,7 +212,7 @@ def _(task: InterventionTask) -> Any:
     yield Known("action values that the expert judges by", ".45 .6", task.judged.q[0], 1e-15)
     yield Known("value of the expert", ".9", np.asarray(expert_value(task).value)[0], 1e-15)
     stops = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
-    yield Known("value of stopping", ".6", solved(task.mdp, stops, mean_reward(task, stops))[0][0], 1e-15)
+    yield Known("value of stopping", ".6", evaluated(task.mdp, stops)[0][0], 1e-15)
 
 
 # --- what must fail --------------------------------------------------------------------------------------------------

@@ -16,15 +16,10 @@ from mdplab.operators import (
     performance_difference,
     state_occupancy,
 )
-from proofs_check.dual_rl.guidance_tasks import kernels, solved, visits
+from proofs_check.dual_rl.guidance_tasks import evaluated, kernels, mean_reward, solved, visits
 from proofs_check.dual_rl.rollout_tasks import RolloutTask
 
 # --- shared arithmetic -----------------------------------------------------------------------------------------------
-
-
-def values(task: RolloutTask, policies: FloatArray) -> tuple[FloatArray, float]:
-    """Values of policies and their error, one solve each."""
-    return solved(task.mdp, policies, (policies * task.mdp.reward).sum(axis=-1))
 
 
 def pair_values(mdp: MDP, policy: FloatArray) -> tuple[FloatArray, float]:
@@ -57,7 +52,7 @@ def weighted_error(task: RolloutTask, q_error: float, q: FloatArray, off: float)
 
 def difference_of_values(task: RolloutTask) -> Side:
     """Start value of the learner less that of the guide, one solve each."""
-    found, error = values(task, task.both)
+    found, error = evaluated(task.mdp, task.both)
     return Side(
         (found[0] - found[1]) @ task.mdp.start_law(), 2 * error + float(rounding(np.abs(found).max(), 8))
     )
@@ -75,7 +70,7 @@ def lemma(task: RolloutTask, occupied_by: int = 0) -> Side:
 
 def guide_value(task: RolloutTask) -> Side:
     """Value of the guide, one solve."""
-    found, error = values(task, task.guide)
+    found, error = evaluated(task.mdp, task.guide)
     return Side(found, error)
 
 
@@ -87,14 +82,14 @@ def guide_value_by_pairs(task: RolloutTask) -> Side:
 
 def greedy_value(task: RolloutTask) -> Side:
     """Value of the greedy policy of Q^g, one solve."""
-    found, error = values(task, task.greedy)
-    return Side(found, error + 4 * values(task, task.guide)[1] / (1 - task.mdp.discount))
+    found, error = evaluated(task.mdp, task.greedy)
+    return Side(found, error + 4 * evaluated(task.mdp, task.guide)[1] / (1 - task.mdp.discount))
 
 
 def greedy_value_by_visits(task: RolloutTask) -> Side:
     """Value of the greedy policy of Q^g, by its visits from every state."""
     reach, error = visits(task.mdp, task.greedy)
-    found = reach @ (task.greedy * task.mdp.reward).sum(axis=1)
+    found = reach @ mean_reward(task.mdp, task.greedy)
     return Side(
         found, error * np.abs(task.mdp.reward).max() + rounding(np.abs(found).max(), task.mdp.n_states + 8)
     )
@@ -105,7 +100,7 @@ def greedy_value_by_visits(task: RolloutTask) -> Side:
 
 def local_shortfall(task: RolloutTask) -> tuple[FloatArray, float]:
     """``max_a Q^pi - V^pi`` in every state, and its error, from a solve in the states."""
-    value, error = values(task, task.learner)
+    value, error = evaluated(task.mdp, task.learner)
     short = action_values(task.mdp, value).max(axis=1) - value
     return short, 2 * error + float(rounding(2 * np.abs(value).max() + np.abs(task.mdp.reward).max(), 16))
 
@@ -151,7 +146,7 @@ def regret(task: RolloutTask) -> Side:
 
 def mixed_values(task: RolloutTask) -> tuple[FloatArray, FloatArray, float]:
     """Action values of learner and guide, from solves in the states, with their error."""
-    found, error = values(task, task.both)
+    found, error = evaluated(task.mdp, task.both)
     q, guided = (action_values(task.mdp, value) for value in found)
     return q, guided, error + float(rounding(np.abs(q).max() + np.abs(guided).max() + 1, 8))
 
@@ -170,7 +165,7 @@ def regret_as_value(task: RolloutTask) -> Side:
 
 def loss(task: RolloutTask) -> Side:
     """Start value of policy iteration less that of the learner, one solve."""
-    found, error = values(task, task.learner)
+    found, error = evaluated(task.mdp, task.learner)
     error += task.optimum.certificate.bound + float(rounding(np.abs(found).max() + 1, 8))
     return Side((task.optimum.value - found) @ task.mdp.start_law(), error)
 
@@ -179,7 +174,7 @@ def loss_by_visits(task: RolloutTask) -> Side:
     """Start value of value iteration less the return of the learner's visits."""
     best = solvers.value_iteration(task.mdp, tol=1e-11)
     reach, error = visits(task.mdp, task.learner)
-    found = reach @ (task.learner * task.mdp.reward).sum(axis=1)
+    found = reach @ mean_reward(task.mdp, task.learner)
     size = error * np.abs(task.mdp.reward).max() + float(
         rounding(np.abs(best.value).max(), task.mdp.n_states + 16)
     )

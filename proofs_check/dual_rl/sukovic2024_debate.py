@@ -29,7 +29,7 @@ from proofs_check.dual_rl.debate_tasks import (
     tied_reward,
     two_state_debate,
 )
-from proofs_check.dual_rl.guidance_tasks import solved
+from proofs_check.dual_rl.guidance_tasks import evaluated, solved
 
 # --- (i): the value of a debate --------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ def kept_value(task: DebateReward) -> Side:
 def kept_above(task: DebateReward) -> tuple[FloatArray, float]:
     """Value of ``pi*_R`` under the mixed reward at 1.001 of the threshold, and its error."""
     mixed = task.mixed(1.001 * task.threshold)
-    return solved(mixed, task.policy, (task.policy * mixed.reward).sum(axis=-1))
+    return evaluated(mixed, task.policy)
 
 
 def loss_above(task: DebateReward) -> Side:
