@@ -13,6 +13,7 @@ from mdplab.numerics.differentiate import (
 )
 from mdplab.numerics.estimate import Estimate
 from mdplab.numerics.huber import huber_location
+from mdplab.numerics.hypervolume import hypervolume
 from mdplab.numerics.linear_system import solution_error, solve_refined
 from mdplab.numerics.quadrature import adaptive_quadrature, gauss_legendre, normal_expectation
 from mdplab.numerics.rates import RateFit, dyadic_envelope, fit_rate, local_slopes
@@ -48,6 +49,7 @@ __all__ = [
     "gram_matrix",
     "hat_matrix",
     "huber_location",
+    "hypervolume",
     "least_squares",
     "local_slopes",
     "log_determinant",
