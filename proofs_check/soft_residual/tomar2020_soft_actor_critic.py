@@ -390,6 +390,11 @@ def _(ax: Any) -> None:
         linestyle="dashed",
         label=r"$\gamma^k$",
     )
-    ax.set(xlabel="number of updates $k$", ylabel="error of the soft value", ylim=(1e-14, 1e1))
+    ax.set(
+        xlabel="number of updates $k$",
+        ylabel="error of the soft value",
+        ylim=(1e-14, 1e1),
+        xticks=range(0, 21, 5),
+    )
     ax.grid(True)
     ax.legend(loc="lower left")
