@@ -64,6 +64,13 @@ def conic_region_program(
     """
     program = RegionProgram.of(gradient, log_references, radii=radii, penalties=penalties, weights=weights)
     check_limits(tol=tol)
+    inside = (
+        program.log_references[0] if interior is None else np.atleast_2d(np.asarray(interior, np.float64))
+    )
+    if inside.shape != program.gradient.shape or np.isnan(inside).any():
+        raise ValueError(
+            f"interior must have shape {program.gradient.shape} and no NaN; got shape {inside.shape}"
+        )
     import cvxpy as cp
 
     p = cp.Variable(program.gradient.shape, nonneg=True)
@@ -85,9 +92,6 @@ def conic_region_program(
         return _without_point(program)
     multipliers[balls] = [max(float(constraint.dual_value), 0.0) for constraint in kept]
     log_policy = _log_rows(p.value)
-    inside = np.broadcast_to(
-        program.log_references[0] if interior is None else np.asarray(interior, float), p.shape
-    )
     solution = certified_region(program, log_policy, multipliers, inside, tol)
     sharper = newton_region(program, log_policy, multipliers)
     if sharper is not None:
@@ -119,6 +123,8 @@ def conic_divergence_centre(log_laws: ArrayLike, *, tol: float = 1e-6) -> Progra
         If an argument is out of its range.
     """
     logs = np.asarray(log_laws, dtype=np.float64)
+    if logs.ndim != 2:
+        raise ValueError(f"log_laws must have shape (n, A); got {logs.shape}")
     program = RegionProgram.of(np.zeros(logs.shape[-1]), logs)
     check_limits(tol=tol)
     import cvxpy as cp

@@ -104,7 +104,7 @@ class RegionProgram:
         ValueError
             If an argument is out of its range.
         """
-        x, logs = np.asarray(gradient, dtype=np.float64), np.asarray(log_references, dtype=np.float64)
+        x, logs = _real("gradient", gradient), _real("log_references", log_references)
         if x.ndim == 1 and logs.ndim == 2:
             x, logs = x[None], logs[:, None]
         if x.ndim != 2 or logs.ndim != 3 or not len(logs) or logs.shape[1:] != x.shape or not x.size:
@@ -115,9 +115,9 @@ class RegionProgram:
         program = cls(
             x,
             logs,
-            np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64),
-            np.full(n, np.inf) if radii is None else np.asarray(radii, dtype=np.float64),
-            np.zeros(n) if penalties is None else np.asarray(penalties, dtype=np.float64),
+            np.ones(len(x)) if weights is None else _real("weights", weights),
+            np.full(n, np.inf) if radii is None else _real("radii", radii),
+            np.zeros(n) if penalties is None else _real("penalties", penalties),
         )
         for name, array in (("gradient", x), ("log_references", logs)):
             if not np.isfinite(array).all():
@@ -225,6 +225,14 @@ class RegionProgram:
         terms = p * np.abs(self.gradient) * (logs + p.shape[1] + len(p) + 12)
         penalised = float(self.penalties @ (errors + 8 * _UNIT * found))
         return value, 1.01 * _UNIT * float(self.weights @ terms.sum(axis=1)) + penalised
+
+
+def _real(name: str, x: ArrayLike) -> FloatArray:
+    """An array of real numbers."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be an array of real numbers; got dtype {array.dtype}")
+    return array.astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

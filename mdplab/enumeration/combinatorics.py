@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations_with_replacement, permutations
-from math import comb, factorial, perm
+from math import comb, factorial, log, perm
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MAX_COUNT = 1_000_000
+_LARGEST_FACTORIAL = 170  # that a float holds
 
 
 def check_count(count: int, max_count: int, what: str) -> None:
@@ -156,6 +157,11 @@ def iid_counts(
     counts = np.zeros((len(draws), p.size), dtype=np.int64)
     for column in draws.T:
         counts[np.arange(len(draws)), column] += 1
+    if size > _LARGEST_FACTORIAL:
+        logs = np.array([log(factorial(k)) for k in range(size + 1)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chances = np.where(counts > 0, counts * np.log(p), 0.0).sum(axis=1)
+        return counts, np.exp(logs[size] - logs[counts].sum(axis=1) + chances)
     orders = np.array([factorial(k) for k in range(size + 1)], dtype=np.float64)
     weight = orders[size] / orders[counts].prod(axis=1) * (p**counts).prod(axis=1)
     return counts, np.asarray(weight)

@@ -15,7 +15,24 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 
-__all__ = ["binomial_expectation", "log_binomial"]
+__all__ = ["binomial_expectation", "check_trials", "log_binomial"]
+
+
+def check_trials(count: object) -> None:
+    """Raise unless a number of trials is one.
+
+    Parameters
+    ----------
+    count : object
+        Should be an integer >= 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+        raise ValueError(f"count: expected an integer >= 0, got {count!r}")
 
 
 def log_binomial(count: int, probability: float) -> FloatArray:
@@ -43,8 +60,7 @@ def log_binomial(count: int, probability: float) -> FloatArray:
     >>> np.exp(log_binomial(3, 0.5)).round(12).tolist()
     [0.125, 0.375, 0.375, 0.125]
     """
-    if isinstance(count, bool) or int(count) != count or count < 0:
-        raise ValueError(f"count: expected an integer >= 0, got {count!r}")
+    check_trials(count)
     if not 0.0 <= probability <= 1.0:
         raise ValueError(f"probability: expected a number in [0, 1], got {probability!r}")
     k, coefficient, coefficients = np.arange(count + 1), 1, np.zeros(count + 1)
@@ -86,7 +102,10 @@ def binomial_expectation(values: ArrayLike, probability: float) -> float:
     1.5
     """
     g = np.asarray(values, dtype=np.float64)
-    if g.ndim != 1 or not g.size or not np.isfinite(g).all():
-        raise ValueError(f"values: expected finite numbers of shape (count + 1,), got shape {g.shape}")
+    if g.ndim != 1 or not g.size:
+        raise ValueError(f"values: expected shape (count + 1,), got {g.shape}")
+    if not np.isfinite(g).all():
+        i = int(np.flatnonzero(~np.isfinite(g))[0])
+        raise ValueError(f"values: entry {i} is {float(g[i])!r}, expected a finite number")
     weights = np.exp(log_binomial(g.size - 1, probability))
     return math.fsum(weights * g) / math.fsum(weights)

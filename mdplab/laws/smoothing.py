@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab.laws.atoms import check_masses
-from mdplab.laws.binomial import binomial_expectation
+from mdplab.laws.binomial import binomial_expectation, check_trials
 
 __all__ = ["expected_smoothed_kl"]
 
@@ -63,8 +63,7 @@ def expected_smoothed_kl(
     check_masses(p, "law")
     if not (np.isfinite(smoothing) and smoothing > 0.0):
         raise ValueError(f"smoothing: expected a positive number, got {smoothing}")
-    if isinstance(count, bool) or int(count) != count or count < 0:
-        raise ValueError(f"count: expected an integer >= 0, got {count!r}")
+    check_trials(count)
     k = np.arange(count + 1)
     totals = binomial_expectation(np.log(k + smoothing * p.size), probability)
     taken = np.log(k + smoothing)

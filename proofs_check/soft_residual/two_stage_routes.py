@@ -110,10 +110,12 @@ def policy_of(task: TwoStageTask, found: RegionSolution) -> Side:
     """
     total = np.float64(found.multipliers.sum())
     best, second = float(task.advantage.max()), float(np.partition(task.advantage, -2)[-2])
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         alone = (2 * best - found.lower - found.objective) / np.float64(best - second)
         excess = total * found.infeasibility
         near = np.sqrt((found.gap + excess) / (2 * total)) + np.sqrt(found.gap / (2 * total))
+    if np.isnan(near) and np.isnan(alone):
+        raise Undecided("no radius has a price and several actions are best")
     off = 1.01 * np.fmin(near, alone) + rounding(1.0, task.advantage.size + 12)
     return Side(found.policy[0], np.full_like(task.advantage, off))
 

@@ -42,6 +42,17 @@ def test_the_balls_meet_there_and_not_before(seed: int, scale: float) -> None:
         assert np.all(largest >= information[row] - 1e-12 * scale)
 
 
-def test_bad_input() -> None:
-    with pytest.raises(ValueError, match="log_q: entries must be finite"):
-        chernoff_information([0.0, -1.0], [0.0, -np.inf])
+@pytest.mark.parametrize(
+    ("log_p", "log_q", "message"),
+    [
+        (np.log([0.5, 0.5]), [0.0, -np.inf], r"log_q: entries must be finite; entry \(1,\) is -inf"),
+        (np.log([[0.5, 0.5], [0.5, 0.6]]), np.log([0.5, 0.5]), r"log_p: row \(1,\) is not a law"),
+        ([0.5, 0.5], np.log([0.5, 0.5]), "log_p: row .* is not a law; expected log-probabilities"),
+        (0.0, np.log([0.5, 0.5]), "log_p: expected shape"),
+        ([], [], "log_p: expected shape"),
+        (np.log([0.5, 0.5]), np.log([0.2, 0.3, 0.5]), "log_p and log_q do not fit"),
+    ],
+)
+def test_bad_input(log_p: object, log_q: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        chernoff_information(log_p, log_q)  # type: ignore[arg-type]

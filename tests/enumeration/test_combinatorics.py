@@ -68,6 +68,16 @@ def test_counts_are_groups_without_their_order(weights: list[int], size: int) ->
     assert of_counts == pytest.approx(summed, abs=1e-14)
 
 
+def test_counts_of_many_draws_are_binomial() -> None:
+    counts, probability = iid_counts([0.3, 0.7], 400)
+    successes = counts[:, 0]
+    mean = float(probability @ successes)
+    assert probability.sum() == pytest.approx(1.0, rel=1e-11)
+    assert mean == pytest.approx(120.0, rel=1e-11)
+    assert probability @ (successes - mean) ** 2 == pytest.approx(84.0, rel=1e-11)
+    assert iid_counts([0.0, 1.0], 200)[1].tolist() == [pytest.approx(1.0, rel=1e-12), *([0.0] * 200)][::-1]
+
+
 def test_counts_refuse_bad_input() -> None:
     for arguments, name in ((([0.5, 0.6], 2), "probability"), (([1.0], -1), "size")):
         with pytest.raises(ValueError, match=name):

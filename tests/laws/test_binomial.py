@@ -38,7 +38,14 @@ def test_no_trial_has_no_success():
 
 
 @pytest.mark.parametrize(
-    ("count", "probability", "name"), [(-1, 0.5, "count"), (1.5, 0.5, "count"), (2, 1.5, "prob")]
+    ("count", "probability", "name"),
+    [
+        (-1, 0.5, "count"),
+        (1.5, 0.5, "count"),
+        (np.inf, 0.5, "count"),
+        (2, 1.5, "prob"),
+        (2, np.nan, "prob"),
+    ],
 )
 def test_bad_input_is_named(count, probability, name):
     with pytest.raises(ValueError, match=name):

@@ -48,6 +48,7 @@ def test_limits_of_many_samples():
         (([0.5, 0.6], 2), "law"),
         (([1.0], -1), "count"),
         (([1.0], 1.5), "count"),
+        (([1.0], np.nan), "count"),
         (([1.0], 2, 1.5), "probability"),
         (([1.0], 2, 1.0, 0.0), "smoothing"),
         (([1.0], 2, 1.0, np.inf), "smoothing"),

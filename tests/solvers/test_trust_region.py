@@ -164,6 +164,13 @@ def test_without_an_interior_policy_nothing_is_proven_from_below() -> None:
     assert conic_region_program(X, np.log(LAWS), radii=[0.1, 0.1]).status is Status.UNCERTIFIED
 
 
+def test_bad_input_of_the_cone_programs() -> None:
+    with pytest.raises(ValueError, match=r"interior must have shape \(1, 4\)"):
+        conic_region_program(X, np.log(LAWS), radii=[0.25, 0.3], interior=[0.0, 0.0])
+    with pytest.raises(ValueError, match=r"log_laws must have shape \(n, A\)"):
+        conic_divergence_centre(np.log(LAWS[0]))
+
+
 def test_the_centre_of_two_laws() -> None:
     found = conic_divergence_centre(np.log(LAWS))
     assert found.objective == pytest.approx(0.1166484874, abs=1e-8)
@@ -176,6 +183,8 @@ def test_the_centre_of_two_laws() -> None:
     ("change", "message"),
     [
         ({"gradient": [np.nan, 0, 0, 0]}, "gradient is nan"),
+        ({"gradient": [1j, 0, 0, 0]}, "gradient must be an array of real numbers"),
+        ({"gradient": ["a", 0, 0, 0]}, "gradient must be an array of real numbers"),
         ({"gradient": [[1.0]]}, "gradient and log_references must have shapes"),
         ({"log_references": LAWS}, "not a law"),
         ({"log_references": np.log(LAWS) - [[np.inf, 0, 0, 0], [0, 0, 0, 0]]}, "log_references is -inf"),
