@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_batch,
+    verify_dice,
     verify_games,
     verify_inverse,
     verify_laws,
@@ -31,6 +32,7 @@ from mdplab.solvers.backward_induction import HorizonSolution, backward_inductio
 from mdplab.solvers.batch import BatchSolution, solve_batch
 from mdplab.solvers.constrained import ConstrainedSolution, constrained
 from mdplab.solvers.control import ControlSolution
+from mdplab.solvers.dice_fixed_point import DiceSolution, dice_fixed_point
 from mdplab.solvers.distributional_dp import LawSolution, distributional_evaluation
 from mdplab.solvers.dual_q import dual_q, penalised_reward
 from mdplab.solvers.dual_rl import DualSolution, dual_v
@@ -91,6 +93,7 @@ __all__ = [
     "BatchSolution",
     "ConstrainedSolution",
     "ControlSolution",
+    "DiceSolution",
     "DualSolution",
     "EvaluationSolution",
     "FitSolution",
@@ -126,6 +129,7 @@ __all__ = [
     "bradley_terry_fit",
     "constant_steps",
     "constrained",
+    "dice_fixed_point",
     "direct_preference_fit",
     "distributional_evaluation",
     "dual_q",

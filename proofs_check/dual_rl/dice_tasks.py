@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.instances import Draw, two_state_mdp
 from mdplab.models import MDP
@@ -14,11 +16,14 @@ from proofs_check.dual_rl.instances import OfflineTask, offline_mdp, offline_tas
 from proofs_check.dual_rl.policy_tasks import pairs_of
 
 __all__ = [
+    "FixedPointTask",
     "GradientTask",
     "chain_task",
     "corner_task",
+    "fixed_point_task",
     "gradient_task",
     "holed_gradient_task",
+    "two_state_fixed_point",
     "two_state_gradient",
 ]
 
@@ -121,3 +126,52 @@ def chain_task(*features: tuple[float, ...]) -> GradientTask:
     data = np.array([[1.0], [0.0]])
     table = np.array(features or ((1.0,), (2.0,)))
     return GradientTask(mdp, data, 1.0, "chi-square", np.zeros(2), table, np.zeros(table.shape[1]), 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPointTask(OfflineTask):
+    """Data and strength of a KL divergence, and coefficients of the projected gradient.
+
+    Attributes
+    ----------
+    scales : ndarray, shape (K,)
+        ``eta``.
+    """
+
+    scales: FloatArray
+
+    @property
+    def marginal(self) -> FloatArray:
+        """``q(s)``, shape (S,)."""
+        return np.asarray(self.data.sum(axis=1))
+
+    @property
+    def behaviour(self) -> FloatArray:
+        """The policy of the data, shape (S, A)."""
+        return np.asarray(self.data / self.marginal[:, np.newaxis])
+
+    @property
+    def restarted(self) -> OfflineTask:
+        """The task with the marginal of the data as start law."""
+        start = self.marginal / self.marginal.sum()
+        return OfflineTask(self.mdp.replace(initial=start), self.data, self.strength)
+
+    @cached_property
+    def fixed_points(self) -> list[solvers.DiceSolution]:
+        """Where orthogonal-gradient updates rest, for each scale."""
+        return [
+            solvers.dice_fixed_point(self.mdp, self.data, strength=self.strength, scale=float(scale))
+            for scale in self.scales
+        ]
+
+
+def fixed_point_task(draw: Draw) -> FixedPointTask:
+    """Generator G with data, strength U(.3, 1), two scales 10^U(-1, 1)."""
+    task = offline_task(draw)
+    return FixedPointTask(task.mdp, task.data, draw.number(0.3, 1.0), draw.log_uniform(0.1, 10.0, 2))
+
+
+def two_state_fixed_point(*scales: float) -> FixedPointTask:
+    """M2 at strength .5, by default with the scales .5, 1 and 2."""
+    task = two_state_task(0.5)
+    return FixedPointTask(task.mdp, task.data, 0.5, np.array(scales or (0.5, 1.0, 2.0)))
