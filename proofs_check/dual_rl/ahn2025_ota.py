@@ -153,8 +153,7 @@ blur = OTA.part(
 
 def best_integer(task: OptionTask) -> int:
     """The option length, of 1 to d, with the largest margin."""
-    found = [margin(task.lengthened(n)) for n in task.with_all_lengths]
-    return int(task.with_all_lengths[int(np.argmax(found))])
+    return 1 + int(np.argmax([margin(task.lengthened(n)) for n in range(1, task.distance + 1)]))
 
 
 @OTA.known(LONG)
@@ -315,7 +314,7 @@ def _(ax: Any) -> None:
     for k, distance in enumerate((200, 600, 1800)):
         task = replace(LONG, distance=distance, positions=distance + 1)
         ax.semilogx(
-            integers, [np.asarray(closed_accuracy(task.lengthened(n)).value) for n in integers],
+            integers, [np.asarray(closed_accuracy(task.lengthened(int(n))).value) for n in integers],
             "o^v"[k], markersize=2.5, color=f"C{k}", alpha=0.7,
         )  # fmt: skip
         line = [np.asarray(accuracy(task, smooth_margin(task, n)).value) for n in smooth]

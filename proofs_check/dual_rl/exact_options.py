@@ -89,7 +89,7 @@ def margins_of_lengths(task: OptionTask) -> Array:
     gamma, far = mdplab.exact.rational(task.discount), task.distance
     near = far - task.subgoal
     found = [power(gamma, 2 * near, m) - power(gamma, 2 * far, m) for m in range(1, 4 * far + 1)]
-    return np.array(found) / (1 - gamma)
+    return np.asarray(np.array(found) / (1 - gamma))
 
 
 def largest_margin(task: OptionTask) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -110,26 +110,19 @@ class InterventionTask:
         return 2 * (TIE + 4 * self.judged.q_error) / (1 - self.mdp.discount)
 
 
-def _task(draw: Draw) -> InterventionTask:
+def intervention_task(draw: Draw) -> InterventionTask:
+    """Generator G with S = A = 3, a random deterministic expert, margin 0, .05 or .2, a learner of Dirichlet(1) rows."""
     mdp = dirichlet_mdp(
         draw, states=(3, 3), actions=(3, 3), concentration=(0.5,), reward="unit", discount=(0.5, 0.95)
     )
     expert = draw.integers(0, 2, 3)
-    return InterventionTask(
-        mdp, expert, draw.choice((0.0, 0.05, 0.2)), random_policy(draw, 3, 3, kind="dirichlet")
-    )
-
-
-def intervention_task(draw: Draw) -> InterventionTask:
-    """Generator G with S = A = 3, a random deterministic expert, margin 0, .05 or .2, a learner of Dirichlet(1) rows."""
-    return _task(draw)
+    margin = draw.choice((0.0, 0.05, 0.2))
+    return InterventionTask(mdp, expert, margin, random_policy(draw, 3, 3, kind="dirichlet"))
 
 
 def reference_task(draw: Draw) -> InterventionTask:
     """As :func:`intervention_task`; the expert judges by the values of a policy of Dirichlet(1) rows."""
-    task = _task(draw)
-    reference = random_policy(draw, 3, 3, kind="dirichlet")
-    return InterventionTask(task.mdp, task.expert, task.margin, task.learner, reference)
+    return replace(intervention_task(draw), reference=random_policy(draw, 3, 3, kind="dirichlet"))
 
 
 def loose_task(draw: Draw) -> InterventionTask:
@@ -139,10 +132,7 @@ def loose_task(draw: Draw) -> InterventionTask:
 
 def impatient_task(draw: Draw) -> InterventionTask:
     """As :func:`intervention_task`; half of the time interrupted policies are compared as well."""
-    task = _task(draw)
-    return InterventionTask(
-        task.mdp, task.expert, task.margin, task.learner, None, draw.choice((True, False))
-    )
+    return replace(intervention_task(draw), patient=draw.choice((True, False)))
 
 
 # --- plain solves ---------------------------------------------------------------------------------------------------
@@ -166,14 +156,14 @@ def solved(mdp: MDP, policies: FloatArray, reward: FloatArray) -> tuple[FloatArr
     return np.asarray(value), 1.01 * (float(residual) + rounded) / (1 - mdp.discount)
 
 
-def evaluated(mdp: MDP, policies: FloatArray) -> tuple[FloatArray, float]:
-    """Values of policies ``(..., S, A)`` and their error, by one dense solve a policy."""
-    return solved(mdp, policies, mean_reward(mdp, policies))
-
-
 def mean_reward(mdp: MDP, policies: FloatArray) -> FloatArray:
     """Expected rewards of policies, shape (..., S)."""
     return np.asarray((policies * mdp.reward).sum(axis=-1))
+
+
+def evaluated(mdp: MDP, policies: FloatArray) -> tuple[FloatArray, float]:
+    """Values of policies ``(..., S, A)`` and their error, by one dense solve a policy."""
+    return solved(mdp, policies, mean_reward(mdp, policies))
 
 
 def visits(mdp: MDP, policies: FloatArray) -> tuple[FloatArray, float]:

@@ -68,14 +68,9 @@ class OptionTask:
         """``ceil(d / n)``."""
         return np.ceil(np.asarray(distance) / self.longest)
 
-    @property
-    def with_all_lengths(self) -> IntArray:
-        """Option lengths 1 to d."""
-        return np.arange(1, self.distance + 1)
-
     def lengthened(self, longest: int) -> OptionTask:
         """The task with another option length."""
-        return replace(self, longest=int(longest))
+        return replace(self, longest=longest)
 
 
 def option_task(draw: Draw) -> OptionTask:
