@@ -77,10 +77,10 @@ def primal_sandwich(task: OfflineTask) -> tuple[Side, Side]:
             mass, off = policy_occupancy(here, recovered(here, name))
             cost, error = penalty(here, name, mass, off)
             rows.append((float((mass * reward).sum()) - cost, error + off * size + float(rounding(size, 24))))
-    value, error = (x.reshape(len(SMOOTH), len(STRENGTHS)) for x in both([rows]))
+    values, errors = (x.reshape(len(SMOOTH), len(STRENGTHS)) for x in both([rows]))
     top = masses[returns.argmax()]
     costs = both([[penalty(at(task, a), name, top, best.mass_error) for a in STRENGTHS] for name in SMOOTH])
-    return sandwich(value, error, Side(returns.max(), best.mass_error * top.size * size), *costs)
+    return sandwich(values, errors, Side(returns.max(), best.mass_error * top.size * size), *costs)
 
 
 def value_low(task: OfflineTask) -> Side:
