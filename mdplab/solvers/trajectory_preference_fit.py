@@ -9,8 +9,9 @@ state visited and :math:`\pi\propto\rho e^{u/\beta}`,
     \nabla^2g_i=-\frac1\beta\sum_h\big(\mathrm{diag}\,\pi_h-\pi_h\pi_h^\top\big)(\cdot|s_h).
 
 The rewards are concave in the scores and their differences are not: where trajectories pass through different states the loss
-is not convex, and may have several local minima.  What is returned is the one to which Newton's method leads from the
-reference.
+is not convex, and may have several local minima, and saddles between them: two actions of equal worth need not get equal
+probabilities.  Newton's method, with the moduli of the eigenvalues of the Hessian, starts from the reference; where it ends at a
+saddle, it goes on from a better point in the direction of the least curvature.
 
 Certificate.  A unit step of the scores changes margins at the rates :math:`|h'|\le\sqrt{8H}`, :math:`|h''|\le1/(2\beta)`
 and :math:`|h'''|\le.55/\beta^2` (range, variance and third moment of a row under the policy), and :math:`|l'|\le1`,
@@ -38,7 +39,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray, IntArray
-from mdplab.convex.smooth import minimise_smooth
+from mdplab.convex.smooth import SmoothMinimum, minimise_smooth
 from mdplab.interrupts import interruptible
 from mdplab.models import PairWeights
 from mdplab.operators.tilt import log_tilt
@@ -154,15 +155,7 @@ def trajectory_preference_fit(
     loss = _Loss(
         effective, rows.reshape(visited.shape), taken, logs.reshape(-1, n_actions)[place], temperature
     )
-    minimum = minimise_smooth(
-        lambda u: loss.at(u).value,
-        lambda u: loss.at(u).gradient,
-        lambda u: loss.at(u).hessian,
-        np.zeros(place.size * n_actions),
-        tol=1e-15,
-        max_steps=max_steps,
-        gauge=loss.gauge,
-    )
+    minimum, residuals = _descend(loss, max_steps)
     found = loss.at(minimum.point)
     bound, curvature, rounding = found.error_bound(minimum.gradient_norm)
     status = minimum.status
@@ -170,7 +163,7 @@ def trajectory_preference_fit(
         status = Status.CONVERGED
     elif status not in (Status.MAX_STEPS, Status.INTERRUPTED):
         status = Status.PRECISION_LIMIT if np.isfinite(bound) else Status.UNCERTIFIED
-    warn_max_steps("trajectory_preference_fit", status, minimum.steps, bound, tol)
+    warn_max_steps("trajectory_preference_fit", status, residuals.size, bound, tol)
     table = logs.reshape(-1, n_actions).copy()
     table[place] = found.log_policy
     log_policy = table.reshape(logs.shape)
@@ -179,8 +172,8 @@ def trajectory_preference_fit(
         certificate=Certificate(
             "largest error of temperature * log_policy", bound, _THEOREM, min(rounding, bound)
         ),
-        steps=minimum.steps,
-        residuals=minimum.residuals,
+        steps=residuals.size,
+        residuals=residuals,
         policy=np.exp(log_policy),
         log_policy=log_policy,
         reward=found.reward,
@@ -192,6 +185,34 @@ def trajectory_preference_fit(
         states=visited,
         actions=taken,
     )
+
+
+def _descend(loss: _Loss, max_steps: int) -> tuple[SmoothMinimum, FloatArray]:
+    """The last run of Newton's method, and the gradient norms of all runs; each but the last ended at a saddle."""
+    start, residuals = np.zeros(loss.log_reference.size), np.empty(0)
+    latest = loss.at(start)
+
+    def at(u: FloatArray) -> _Point:
+        nonlocal latest
+        if not np.array_equal(latest.u, u):  # value, gradient and Hessian are asked for in turn
+            latest = loss.at(u)
+        return latest
+
+    while True:
+        minimum = minimise_smooth(
+            lambda u: at(u).value,
+            lambda u: at(u).gradient,
+            lambda u: at(u).positive_hessian,
+            start,
+            tol=1e-15,
+            max_steps=max_steps - residuals.size,
+            gauge=loss.gauge,
+        )
+        residuals = np.concatenate((residuals, minimum.residuals))
+        better = at(minimum.point).beyond_a_saddle()
+        if better is None or minimum.status in (Status.MAX_STEPS, Status.INTERRUPTED):
+            return minimum, residuals
+        start = better
 
 
 def _checked(
@@ -326,6 +347,24 @@ class _Point:
             block = slice(r * n_actions, (r + 1) * n_actions)
             matrix[block, block] -= share[r] * (np.diag(row) - np.outer(row, row))
         return np.asarray(matrix)
+
+    @property
+    def positive_hessian(self) -> FloatArray:
+        """The Hessian with the moduli of its eigenvalues: what is a maximum in some direction is left."""
+        values, vectors = np.linalg.eigh(self.hessian)
+        return np.asarray((vectors * np.abs(values)) @ vectors.T)
+
+    def beyond_a_saddle(self) -> FloatArray | None:
+        """A better point in the direction of the least curvature, if that is surely negative."""
+        values, vectors = np.linalg.eigh(self.hessian)
+        direction = vectors[:, 0] * np.sign(vectors[np.argmax(np.abs(vectors[:, 0])), 0])
+        size = self.loss.temperature
+        while -values[0] * size**2 > 1e-12:
+            point = self.u + size * direction
+            if self.loss.at(point).value < self.value + 0.25 * values[0] * size**2:
+                return np.asarray(point)
+            size /= 2.0
+        return None
 
     def error_bound(self, norm: float) -> tuple[float, float, float]:
         """Bound on the error of ``temperature * log_policy``, least curvature, and the part of the bound due to rounding."""

@@ -118,6 +118,22 @@ def test_the_loss_may_have_several_local_minima() -> None:
     assert min(abs(fit.objective - low), abs(fit.objective - high)) < 1e-9
 
 
+def test_a_saddle_is_left() -> None:
+    """Two actions of equal worth in one state: giving them equal probabilities is stationary, and not a minimum."""
+    model = two_stages(0.32, [[-1.0, -1.0], [2.0, 0.0]])
+    weights, states, actions = labelled(model, UNIFORM)
+    fit = trajectory_preference_fit(weights, states, actions, UNIFORM, temperature=0.5)
+    assert fit.status is Status.CONVERGED
+    assert fit.curvature > 0.01
+    assert abs(fit.policy[1, 0, 0] - 0.5) > 0.1
+    assert verify(weights, fit).passed
+    swapped = np.where(states[:, 1:] == 0, 1 - actions[:, 1:], actions[:, 1:])
+    mirror = trajectory_preference_fit(
+        weights, states, np.hstack((actions[:, :1], swapped)), UNIFORM, temperature=0.5
+    )
+    assert mirror.objective == pytest.approx(fit.objective, abs=1e-14)
+
+
 def test_verify_sees_a_changed_answer() -> None:
     weights, states, actions = labelled(two_stages(0.3, [[0, 1], [2, 0]]), UNIFORM)
     fit = trajectory_preference_fit(weights, states, actions, UNIFORM, temperature=1.0)
