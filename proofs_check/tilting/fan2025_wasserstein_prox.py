@@ -22,12 +22,12 @@ from proofs_check.tilting import normal_prox_routes as normal
 from proofs_check.tilting import prox_changes as changed
 from proofs_check.tilting import prox_instances as instances
 from proofs_check.tilting import prox_routes as by
+from proofs_check.tilting.chain_routes import within
 from proofs_check.tilting.prox_instances import NormalProx, ProxTask
 
 # --- the claim ------------------------------------------------------------------------------------------------------
 
-LINE, REWARD = np.arange(4.0), np.array([0.0, 0.5, 0.8, 1.5])
-LAW = np.array([0.4, 0.3, 0.2, 0.1])
+LINE, REWARD, LAW = np.arange(4.0), np.array([0.0, 0.5, 0.8, 1.5]), np.array([0.4, 0.3, 0.2, 0.1])
 FOUR = {b: ProxTask(LINE, REWARD, LAW, b, np.full(4, 0.25)) for b in (0.2, 0.3, 0.6, 1.2, 2.0, 1e-3, 1e3)}
 CERTAIN = replace(FOUR[0.3], reference=np.array([1e-7, 1e-7, 1 - 3e-7, 1e-7]))
 MISSING = replace(FOUR[0.3], reference=np.array([0.0, 0.6, 0.3, 0.1]))
@@ -113,7 +113,7 @@ attained_part = PROX.part(
     "(a, attained)",
     r"$F$ at the push-forward is $\sum_x q_0(x) \max_y \{r(y) - \frac b2 |x - y|^2\}$",
     Equal(by.worth_of_the_push_forward, by.moved_to_the_best),
-    resolution=by.sized(1e-10),
+    resolution=by.sized(1e-11),
     reason="rounded levels of the quantiles; rounding of sums",
     assumes=("A1",),
     exact=(exact.worth_of_the_push_forward, exact.moved_to_the_best),
@@ -141,7 +141,7 @@ below_part = PROX.part(
     "(b, below)",
     r"at $.999\, b_c$ the unit mass has the largest value",
     Equal(by.best_below, by.collapsed_below),
-    resolution=by.relative(by.collapsed_below, 1e-9),
+    resolution=by.relative(by.collapsed_below, 1e-11),
     reason=PROGRAM,
     exact=(exact.best_below, exact.collapsed_below),
 )
@@ -159,7 +159,7 @@ tie_part = PROX.part(
     "(b, tie)",
     r"at $b_c$ another law has the same value",
     Equal(by.worth_of_the_tied_law, by.collapsed_at),
-    resolution=by.relative(by.collapsed_at, 1e-9),
+    resolution=by.relative(by.collapsed_at, 1e-11),
     reason="rounded levels of the quantiles; error of the threshold",
     exact=(exact.worth_of_the_tied_law, exact.collapsed_at),
 )
@@ -175,7 +175,7 @@ PROX.part(
     "(c, above)",
     "at 1.001 of this threshold $q_0$ has the largest value",
     Equal(by.best_above, by.worth_of_rest),
-    resolution=by.relative(by.rest_threshold, 1e-9),
+    resolution=by.relative(by.rest_threshold, 1e-11),
     reason=PROGRAM,
     exact=(exact.best_above, exact.worth_of_rest),
 )
@@ -199,7 +199,7 @@ moved_part = PROX.part(
     "(d)",
     r"the proximal map carries $q_0$ to $N\big(\frac{ca + bm_0}{c + b}, \frac{b^2 s_0^2}{(c + b)^2}\big)$",
     Equal(normal.law_of_moved_points, normal.transported_law),
-    resolution=by.relative(normal.transported_law, 1e-11),
+    resolution=within(normal.transported_law),
     exact=(exact.law_of_moved_points, exact.transported_law),
     **CLOSED,
 )
@@ -207,7 +207,7 @@ duality_part = PROX.part(
     "(d, optimal)",
     "its value is the mean of the envelope, which bounds all others",
     Equal(normal.worth_of_the_transported_law, normal.mean_of_the_envelope),
-    resolution=by.relative(normal.mean_of_the_envelope, 1e-9),
+    resolution=within(normal.mean_of_the_envelope),
     exact=(exact.worth_of_the_transported_law, exact.mean_of_the_envelope),
     **CLOSED,
 )
@@ -215,7 +215,7 @@ PROX.part(
     "(d, KL)",
     r"with a divergence penalty: mean and variance of $q_0 e^{r/b}$",
     Equal(normal.tilted_law, normal.density_by_quadrature),
-    resolution=by.relative(normal.tilted_law, 1e-9),
+    resolution=within(normal.tilted_law),
     exact="quadrature",
     **CLOSED,
 )
@@ -223,7 +223,7 @@ gibbs_part = PROX.part(
     "(d, KL optimal)",
     r"its value is $b \log E_{q_0} e^{r/b}$, which bounds all others",
     Equal(normal.worth_of_the_tilt, normal.log_mean_weight),
-    resolution=by.relative(normal.log_mean_weight, 1e-9),
+    resolution=within(normal.log_mean_weight),
     exact="quadrature",
     **CLOSED,
 )
