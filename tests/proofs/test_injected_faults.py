@@ -228,6 +228,24 @@ def last_stage_dropped(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def margin_doubled(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, margin: float = 0.0, **options: Any) -> Any:
+        return function(*args, margin=2 * margin, **options)
+
+    return wrong
+
+
+def other_player_first(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda payoff, *args: -function(-np.asarray(payoff), *args)
+
+
+def one_step_shorter(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(positions: int, goal: int, longest: int, **options: Any) -> Any:
+        return function(positions, goal, max(longest - 1, 1), **options)
+
+    return wrong
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -300,6 +318,9 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         ("demreg-bellman-gap", "demreg-suboptimality", "demreg-linear"),
     ),
     ("mdplab.laws.smoothing", "expected_smoothed_kl", too_much_smoothing, ("demreg-bc-rate",)),
+    ("mdplab.operators.guidance", "interventions", margin_doubled, ("rlif-zero-intervention",)),
+    ("mdplab.operators.alternating", "alternating_value", other_player_first, ("debate-reward",)),
+    ("mdplab.instances.corridors", "option_chain", one_step_shorter, ("ota-effective-horizon",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
