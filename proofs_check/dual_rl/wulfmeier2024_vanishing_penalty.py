@@ -13,7 +13,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Rate, Side
+from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Rate, Side, Undecided
 from mdplab.claims.tolerances import rounding
 from mdplab.divergences import kl
 from mdplab.numerics import solution_error, solve_refined
@@ -97,6 +97,8 @@ def penalised_points(task: ExpertTask) -> Side:
         moved = off * (2 + 2 * float(weight) * (1 + task.mdp.discount) * float(np.abs(found.reward).max()))
         points.append(found.q)
         errors.append(found.certificate.bound + 1.01 * found.sensitivity * moved)
+        if np.abs(found.q - found.limit).max() <= 2 * errors[-1]:  # a uniform expert: Q_c is Q_0
+            raise Undecided("a point is within its error of the limit: no slope can be told")
     return Side(np.array(points), np.array(errors)[:, np.newaxis, np.newaxis])
 
 
