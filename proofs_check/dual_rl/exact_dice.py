@@ -1,4 +1,4 @@
-"""Gradients of distribution correction and their fixed points in exact arithmetic."""
+"""Gradients of distribution correction in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from proofs_check.dual_rl.exact_programs import data_of, read
 
 if TYPE_CHECKING:
     from proofs_check.dual_rl.dice_tasks import GradientTask
+    from proofs_check.dual_rl.instances import OfflineTask
 
 
-def mass_at(task: GradientTask, value: Array) -> Array:
+def mass_at(task: OfflineTask, value: Array, divergence: str) -> Array:
     """``d_O w((R - BV) / alpha)``, shape (S, A): rational for the chi-square, balls for the KL."""
     flow, (data, strength) = read(task), data_of(task)
     y = (flow.reward - mdplab.exact.multiply(flow.matrix, value)) / strength
-    if task.divergence == "kl":
+    if divergence == "kl":
         weight = mdplab.exact.exp(y)
     else:
         weight = np.array([1 + t / 2 if t > -2 else mdplab.exact.rational(0) for t in y])
@@ -27,7 +28,7 @@ def mass_at(task: GradientTask, value: Array) -> Array:
 
 def gradients(task: GradientTask, value: Array) -> tuple[Array, Array]:
     """Forward and backward gradient in the values."""
-    twin, mass = mdplab.exact.ExactMDP.of(task.mdp), mass_at(task, value)
+    twin, mass = mdplab.exact.ExactMDP.of(task.mdp), mass_at(task, value, task.divergence)
     return -mass.sum(axis=1), twin.discount * (mass[..., np.newaxis] * twin.transition).sum(axis=(0, 1))
 
 
@@ -62,7 +63,7 @@ def conflict(task: GradientTask) -> Any:
 
 def mass_meets_inflow(task: GradientTask) -> Any:
     """Whether a state has mass and inflow, by products of the two."""
-    mass = mass_at(task, np.asarray(mdplab.exact.rational(task.value)))
+    mass = mass_at(task, np.asarray(mdplab.exact.rational(task.value)), task.divergence)
     busy = np.array([[bool(d > 0) for d in row] for row in mass])
     inflow = (np.asarray(task.mdp.transition)[busy] > 0).any(axis=0)
     return mdplab.exact.rational(int((inflow & busy.any(axis=1)).any()))
@@ -81,7 +82,7 @@ def along_forward(task: GradientTask) -> Any:
 
 def forward_square(task: GradientTask) -> Any:
     """``|g_f|^2``."""
-    mass = mass_at(task, np.asarray(mdplab.exact.rational(task.value)))
+    mass = mass_at(task, np.asarray(mdplab.exact.rational(task.value)), task.divergence)
     return (mass.sum(axis=1) ** 2).sum()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import mdplab
 from mdplab._typing import Array
+from proofs_check.dual_rl.exact_dice import mass_at
 from proofs_check.dual_rl.exact_programs import data_of, entropic, read
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 def law_of(task: FixedPointTask) -> Array:
     """The law of the data, shape (S, A)."""
     return np.asarray(data_of(task)[0]).reshape(task.data.shape)
-
-
-def mass_at(task: FixedPointTask, value: Array) -> Array:
-    """``d_O exp((R - BV) / alpha)``, shape (S, A)."""
-    flow, (data, strength) = read(task), data_of(task)
-    residual = flow.reward - mdplab.exact.multiply(mdplab.exact.ball(flow.matrix), value)
-    return np.asarray(data * mdplab.exact.exp(residual / strength)).reshape(task.data.shape)
 
 
 # --- semi-gradient --------------------------------------------------------------------------------------------------
@@ -46,7 +40,7 @@ def stationary_value(task: FixedPointTask) -> Array:
     matrix = mdplab.exact.ball(flow.matrix).reshape(*data.shape, -1)
 
     def system(value: Array) -> tuple[Array, Array]:
-        mass = mass_at(task, value)
+        mass = mass_at(task, value, "kl")
         return data.sum(axis=1) - mass.sum(axis=1), (mass[..., np.newaxis] * matrix).sum(axis=1) / strength
 
     near = mdplab.exact.floats(soft_value(task))[0]
@@ -55,7 +49,7 @@ def stationary_value(task: FixedPointTask) -> Array:
 
 def semi_marginal(task: FixedPointTask) -> Array:
     """Masses of the states at the soft optimum."""
-    return np.asarray(mass_at(task, soft_value(task)).sum(axis=1))
+    return np.asarray(mass_at(task, soft_value(task), "kl").sum(axis=1))
 
 
 def data_marginal(task: FixedPointTask) -> Array:
@@ -111,7 +105,7 @@ def rest(task: FixedPointTask, scale: float) -> Rest:
     states, pairs = data.shape[0], kernel.reshape(data.size, -1)
 
     def system(point: Array) -> tuple[Array, Array]:
-        c, mass = point[-1], mass_at(task, point[:-1])
+        c, mass = point[-1], mass_at(task, point[:-1], "kl")
         changes = -(mass / strength)[..., np.newaxis] * matrix
         here, there = mass.sum(axis=1), mdplab.exact.multiply(pairs.T, mass.ravel())
         moved = changes.sum(axis=1)
@@ -127,7 +121,7 @@ def rest(task: FixedPointTask, scale: float) -> Rest:
 
     near = mdplab.solvers.dice_fixed_point(task.mdp, task.data, strength=task.strength, scale=scale)
     point = mdplab.exact.enclose_zero(system, np.append(near.value, near.coefficient))
-    return Rest(mass_at(task, point[:-1]), point[-1], eta)
+    return Rest(mass_at(task, point[:-1], "kl"), point[-1], eta)
 
 
 def rests(task: FixedPointTask) -> list[Rest]:

@@ -104,3 +104,9 @@ def test_bad_input_is_named():
         dice_fixed_point(M2, DATA, strength=0.0, scale=1.0)
     with pytest.raises(ValueError, match="data_occupancy has no weight in state 1"):
         dice_fixed_point(M2, [[0.5, 0.5], [0.0, 0.0]], strength=0.5, scale=1.0)
+
+
+def test_the_table_has_a_row_a_state():
+    table = dice_fixed_point(M2, DATA, strength=0.5, scale=1.0).to_frame()
+    assert table.columns.tolist() == ["value", "mass_0", "mass_1", "policy_0", "policy_1"]
+    assert table.index.name == "state"

@@ -114,3 +114,9 @@ def test_bad_input_is_named():
         inverse_soft_q(M2, [[0.5, 0.0], [0.25, 0.25]], weight=0.1)
     with pytest.raises(TypeError, match="expected an MDP"):
         inverse_soft_q(None, DATA, weight=0.1)
+
+
+def test_the_table_has_a_row_a_state():
+    table = inverse_soft_q(M2, DATA, weight=0.1).to_frame()
+    assert table.columns.tolist() == ["q_0", "q_1", "policy_0", "policy_1", "reward_0", "reward_1"]
+    assert table.index.name == "state"
