@@ -26,7 +26,6 @@ from proofs_check.soft_residual.constrained_routes import (
     constrained_objective,
     constrained_policy,
     max_ent_policy,
-    optimum_error,
     price_of_the_cone,
     price_of_the_root,
     residual_policy,
@@ -99,6 +98,12 @@ def policy_tolerance(task: MultiPriorTask) -> float:
     return 1e-11 * float(size) * max(1.0, 0.03 / (1 - task.mdp.discount)) ** 2
 
 
+def constrained_tolerance(task: ConstrainedTask) -> float:
+    """The same for the constrained model."""
+    size = 1 + float(np.abs(task.solution.log_policy).max())
+    return 1e-11 * size * max(1.0, 0.03 / (1 - task.mdp.discount)) ** 2
+
+
 policy_part = LAGRANGIAN.part(
     "(i, policy)",
     "both problems have one solution",
@@ -127,8 +132,8 @@ lagrangian_part = LAGRANGIAN.part(
     "(ii)",
     r"the solution of the constrained model comes from $\pi_1$ alone, with $\lambda_1 = \alpha_1 \nu_1$ and $\eta = T - \lambda_1$",
     Equal(constrained_policy, residual_policy),
-    resolution=lambda task: 1e-9 + 2 * optimum_error(task),
-    reason="certified errors of iteration and prior; the multiplier is one number for both sides",
+    resolution=constrained_tolerance,
+    reason="certified errors of both solvers and of the prior; 1e-11 at the size of the logarithms",
     family=constrained_task,
     witnesses=(
         CONSTRAINED,

@@ -64,12 +64,13 @@ def constrained_policy(task: ConstrainedTask) -> Side:
 
 
 def optimum_error(task: ConstrainedTask) -> float:
-    """Error of a policy that is the soft optimum at the multiplier up to rounding."""
-    size = float(
-        np.abs(task.mdp.reward).max() + task.solution.multiplier * np.abs(task.auxiliary_reward).max()
-    )
-    size = (size + task.temperature) / (1 - task.mdp.discount)
-    return float(rounding(1 + size / task.temperature, 64 * task.mdp.n_states)) / (1 - task.mdp.discount)
+    """How far the recorded policy is from the max-ent optimum at its multiplier, by the certificate of one that is near."""
+    price, scale = task.solution.multiplier, 1 - task.mdp.discount
+    model = task.model.scalarise([1.0, price])
+    near = solvers.soft_policy_iteration(model, temperature=task.temperature, tol=1e-12)
+    size = float(np.abs(task.mdp.reward).max() + price * np.abs(task.auxiliary_reward).max())
+    rewards = float(rounding(size, 3)) / scale / (2 * task.temperature)
+    return near.policy_error + rewards + float(np.abs(near.policy - task.solution.policy).max())
 
 
 def residual_policy(task: ConstrainedTask) -> Side:

@@ -193,7 +193,7 @@ def multi_prior_task(draw: Draw) -> MultiPriorTask:
 
 def constrained_task(draw: Draw) -> ConstrainedTask:
     """Normal rewards, alpha and T in (.2, 2), the threshold halfway to the largest auxiliary return."""
-    mdp = dirichlet_mdp(draw, states=(2, 4))
+    mdp = dirichlet_mdp(draw)
     auxiliary = draw.normal((mdp.n_states, mdp.n_actions))
     return ConstrainedTask(mdp, auxiliary, draw.number(0.2, 2.0), draw.number(0.2, 2.0))
 
