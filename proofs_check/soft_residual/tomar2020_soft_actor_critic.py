@@ -327,9 +327,9 @@ def return_after(task: SoftStepTask) -> Side:
     return start_returns(task, np.asarray(log_tilt(found.q, temperature=task.temperature)))
 
 
-def without_the_discount(task: SoftStepTask) -> Side:
-    """A hundredth of the distances before the updates."""
-    return earlier(task, all_distances(task), 0.01 * task.mdp.discount)
+def a_third_of_the_discount(task: SoftStepTask) -> Side:
+    """A third of the discount times the distances before the updates."""
+    return earlier(task, all_distances(task), task.mdp.discount / 3)
 
 
 step_part.control(
@@ -352,7 +352,7 @@ monotone_part.control(
     measure=lambda outcome: [outcome.left[0, 0], outcome.right[0, 0]],
 )
 contraction_part.control(
-    "a hundredth of the discount", kind="constant", instance=extreme(1.0), right=without_the_discount
+    "a third of the discount", kind="constant", instance=extreme(1e-3), right=a_third_of_the_discount
 )
 
 # --- the figure -----------------------------------------------------------------------------------------------------
