@@ -193,7 +193,7 @@ peak_part = FDPP.part(
 def _(task: MisjudgedBandit) -> Iterator[Known]:
     printed = "0.4208316677 0.4279039640 0.4421375449 0.4380947121 0.2314170752 0.2000000001"
     yield Known("true value at 100, 10, 3, 1, .3, .05", printed, [true_value(one) for one in at(task, BETAS)])
-    yield Known("true value of the reference", "0.42", value_of_the_reference(task).value)
+    yield Known("true value of the reference", "0.4200000000", value_of_the_reference(task).value)
     best = maximum(lambda log_beta: true_value(replace(task, temperature=float(np.exp(log_beta)))), -3.0, 4.0)
     yield Known("best strength", "1.57558", np.exp(best.point))
     yield Known("true value there", "0.4493685076", best.value)

@@ -51,8 +51,9 @@ def tilted_value(task: PreferenceTask) -> Side:
 
 def tilted_value_by_enumeration(task: PreferenceTask) -> Side:
     """Enumeration: beta times the log of the mean of exp(R / beta) over the reference's trajectories."""
-    paths = task.paths
-    found = log_sum_exp(paths.returns, temperature=task.temperature, log_reference=paths.log_probability)
+    paths, top = task.paths, float(task.paths.returns.max())
+    mean = paths.probability @ np.exp((paths.returns - top) / task.temperature)
+    found = top + task.temperature * np.log(mean)
     return Side(float(found), float(rounding(task.size + task.temperature, 96)))
 
 
