@@ -113,6 +113,22 @@ def weight_off(solver: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def potential_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, **options: Any) -> Any:
+        found = solver(*args, **options)
+        return dataclasses.replace(found, potential=found.potential * (1 + 1e-6))
+
+    return wrong
+
+
+def coefficient_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, **options: Any) -> Any:
+        found = solver(*args, **options)
+        return dataclasses.replace(found, coefficient=found.coefficient * (1 + 1e-6))
+
+    return wrong
+
+
 def radius_off(solver: Callable[..., Any]) -> Callable[..., Any]:
     def wrong(*args: Any, radii: Any, **options: Any) -> Any:
         return solver(*args, radii=1.001 * np.asarray(radii), **options)
@@ -158,6 +174,8 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
         weight_off,
         ("xql-gumbel-is-dual-v", "fdvl-implicit-maximiser", "expectile-max-limit"),
     ),
+    ("inverse_soft_q", potential_off, ("irl-limit-selects-potential",)),
+    ("dice_fixed_point", coefficient_off, ("odice-fixed-points",)),
     ("goal_conditioned", goals_uniform, ("smore-mixture-dual",)),
     ("regularised_nash", players_exchanged, ("nlhf-nash-md-recursion",)),
 ]

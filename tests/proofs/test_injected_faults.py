@@ -246,6 +246,24 @@ def one_step_shorter(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def leaking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The inverse soft backup forgets a hundredth of the horizon's end."""
+
+    def wrong(mdp: Any, q: Any, **options: Any) -> Any:
+        leak = 0.01 * (1 - mdp.discount) * np.asarray(q) if np.ndim(q) == 2 else 1e-6
+        return function(mdp, q, **options) - leak
+
+    return wrong
+
+
+def discounted_twice(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(mdp: Any, *args: Any, **options: Any) -> Any:
+        found = function(mdp, *args, **options)
+        return dataclasses.replace(found, backward=mdp.discount * found.backward)
+
+    return wrong
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -321,6 +339,13 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ("mdplab.operators.guidance", "interventions", margin_doubled, ("rlif-zero-intervention",)),
     ("mdplab.operators.alternating", "alternating_value", other_player_first, ("debate-reward",)),
     ("mdplab.instances.corridors", "option_chain", one_step_shorter, ("ota-effective-horizon",)),
+    (
+        "mdplab.operators.inverse_soft",
+        "inverse_soft_backup",
+        leaking,
+        ("iqlearn-bijection", "irl-is-td-regularised-mle"),
+    ),
+    ("mdplab.operators.dice_gradient", "dice_gradient", discounted_twice, ("odice-gradient-geometry",)),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
