@@ -396,4 +396,4 @@ def _(axes: Any) -> None:
     for threshold in (by.collapse_threshold(task), by.rest_threshold(task)):
         axes[0].axvline(float(np.asarray(threshold.value)), color="k", linestyle="--", linewidth=1)
     axes[0].set_ylabel("mass of the points")
-    axes[1].legend(loc="lower left", title="point", frameon=True)
+    axes[2].legend(loc="center left", title="point", frameon=True)

@@ -347,7 +347,9 @@ def _(axes: Any) -> None:
         axes[0].plot(-x, y, "o", color="C0")
         axes[0].annotate(rf"$\lambda={weight}$", (-x, y), (5, 5), textcoords="offset points")
     axes[0].set(
-        xlabel=r"$-\mathrm{KL}(q_\lambda\,\Vert\,p_\beta)$", ylabel=r"$E\,\ell_\pi$", xlim=(-3.8, 0.8)
+        xlabel=r"$-\mathrm{KL}(q_\lambda\,\Vert\,p_\beta)$",
+        ylabel=r"target log-likelihood $E\,\ell_\pi$",
+        xlim=(-3.8, 0.8),
     )
     bent = np.array([total_variation(np.exp(task.tilt.log_transition[0]), K.transition) for task in tasks])
     for pair, style in zip(np.ndindex(2, 2), ("-", "--", "-.", ":"), strict=True):

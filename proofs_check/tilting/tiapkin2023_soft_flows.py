@@ -355,5 +355,5 @@ def _(axes: Any) -> None:
         drawn = ax.scatter(target, found, c=np.log2(counts), s=14, cmap="viridis", linewidths=0)
         ends = [target.min(), target.max()]
         ax.plot(ends, ends, "k-", linewidth=0.8)
-        ax.set(xlabel=r"$\log R(x)/\sum R$", ylabel=r"$\log P_T(x)$", title=title)
+        ax.set(xlabel=r"$\log(R(x)/\sum R)$", ylabel=r"$\log P_T(x)$", title=title)
     axes[1].figure.colorbar(drawn, ax=axes[1], label="$\\log_2 n(x)$")
