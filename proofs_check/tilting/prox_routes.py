@@ -320,10 +320,8 @@ def rest_by_programs(task: ProxTask) -> Side:
 def rest_threshold(task: ProxTask) -> Side:
     """max 2 (r_y - r_x) / |x - y|^2 over pairs of points"""
     value = operators.rest_strength(task.reward, task.positions)
-    nearest = float(task.squares[task.squares > 0].min())
-    return Side(
-        value, float(rounding(value, 12) + rounding(np.abs(task.reward).max(), 8)) / min(1.0, nearest)
-    )
+    # differences are rounded relative to themselves, so that quotients and their maximum keep relative errors
+    return Side(value, rounding(value, 12))
 
 
 def best_above(task: ProxTask) -> Side:
