@@ -30,9 +30,8 @@ def weighted(task: ClassTask) -> Array:
 
 
 def weighted_shares(task: ClassTask) -> Array:
-    """Share of every class in the weighted data."""
-    mass = weighted(task).sum(axis=(1, 2))
-    return np.asarray(mass / mass.sum())
+    """Weight of every class over the number of data."""
+    return np.asarray(weighted(task).sum(axis=(1, 2)) / counts_of(task)[1].sum())
 
 
 def wanted_shares(task: ClassTask) -> Array:

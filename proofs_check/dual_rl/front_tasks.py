@@ -18,6 +18,7 @@ from mdplab.instances import Draw, dirichlet_mdp, multi_objective_mdps, two_stat
 from mdplab.models import MDP, MultiObjectiveMDP
 from mdplab.operators import occupancy, policy_of_occupancy
 from mdplab.solvers.constrained import best_return, certified_returns
+from proofs_check.dual_rl.instances import closed_class
 
 __all__ = [
     "RELAXED",
@@ -197,15 +198,12 @@ def unpushed_task(draw: Draw) -> FrontTask:
 
 
 def partly_reached_task(draw: Draw) -> FrontTask:
-    """As :func:`front_task`, started in one state; some states may never be reached."""
+    """As :func:`front_task`, started in a closed class of states, some or all."""
     task = front_task(draw)
-    model, size = task.model, draw.integer(1, task.model.n_states)
-    transition = np.array(model.transition)
-    transition[:size, :, size:] = 0.0
-    transition[transition.sum(axis=-1) < 1e-9] = np.eye(model.n_states)[0]
-    transition /= transition.sum(axis=-1, keepdims=True)
-    start = np.eye(model.n_states)[0]
-    return replace(task, model=MultiObjectiveMDP(transition, model.rewards, model.discount, start))
+    base = closed_class(task.model.base, draw.integer(1, task.model.n_states))
+    return replace(
+        task, model=MultiObjectiveMDP(base.transition, task.model.rewards, base.discount, base.start_law())
+    )
 
 
 def _bandit(arms: list[list[float]], weights: list[list[float]], *, pushed: bool) -> FrontTask:

@@ -30,6 +30,7 @@ __all__ = [
     "SafetyTask",
     "WeightingTask",
     "behaviour_task",
+    "closed_class",
     "detour_task",
     "lottery_task",
     "offline_mdp",
@@ -121,7 +122,7 @@ def behaviour_task(draw: Draw) -> OfflineTask:
     return OfflineTask(mdp, _behaviour(draw, mdp), draw.log_number(0.01, 10.0**0.5))
 
 
-def _closed(mdp: MDP, size: int) -> MDP:
+def closed_class(mdp: MDP, size: int) -> MDP:
     """The model with its first ``size`` states made a closed class, in which it starts; the others are not reached."""
     transition, start = np.array(mdp.transition), np.array(mdp.start_law())
     transition[:size, :, size:] = 0.0
@@ -136,13 +137,13 @@ def _closed(mdp: MDP, size: int) -> MDP:
 def partly_started(draw: Draw) -> PlanningTask:
     """A model of generator G that starts in a closed class of states; some or all states."""
     mdp = offline_mdp(draw)
-    return PlanningTask(_closed(mdp, draw.integer(1, mdp.n_states)))
+    return PlanningTask(closed_class(mdp, draw.integer(1, mdp.n_states)))
 
 
 def partly_reached(draw: Draw) -> OfflineTask:
     """An offline task on a model that starts in a closed class of states."""
     task = offline_task(draw)
-    return OfflineTask(_closed(task.mdp, draw.integer(1, task.mdp.n_states)), task.data, task.strength)
+    return OfflineTask(closed_class(task.mdp, draw.integer(1, task.mdp.n_states)), task.data, task.strength)
 
 
 def partly_supported(draw: Draw) -> OfflineTask:

@@ -28,10 +28,10 @@ from proofs_check.dual_rl.extraction_tasks import (
 
 
 def weighted_shares(task: ClassTask) -> Side:
-    """Share of every class in the weighted data."""
+    """Weight of every class over the number of data (the weights have mean one)."""
     weights = class_weights(task.counts, task.shares)
     mass = (weights[:, np.newaxis, np.newaxis] * task.counts).sum(axis=(1, 2))
-    return Side(mass / mass.sum(), rounding(1.0, 2 * task.counts.size + 8))
+    return Side(mass / task.counts.sum(), rounding(1.0, 2 * task.counts.size + 8))
 
 
 def wanted_shares(task: ClassTask) -> Side:
@@ -109,7 +109,7 @@ SIRIUS = Claim(
     Let $n_k(s,a)$ count the pairs of class $k$, $N_k = \sum_{s,a} n_k(s,a)$, $N = \sum_k N_k$, and let $\rho$ be target
     shares. With $w_k = \rho_k / (N_k/N)$
 
-    (shares) class $k$ has the share $\rho_k$ of the weight;
+    (shares) the weights have mean one, and class $k$ has the share $\rho_k$ of the weight;
 
     (policy) the weighted log-likelihood $\sum_{k,s,a} w_k n_k(s,a) \log \pi(a|s)$ is largest at
     $\pi(a|s) = \sum_k w_k n_k(s,a) / \sum_{k,b} w_k n_k(s,b)$.
@@ -183,9 +183,7 @@ shares.control(
     "the shares as weights",
     kind="mutation",
     instance=ONE,
-    left=lambda task: Side(
-        task.shares * task.counts.sum(axis=(1, 2)) / (task.shares * task.counts.sum(axis=(1, 2))).sum(), 1e-14
-    ),
+    left=lambda task: Side(task.shares * task.counts.sum(axis=(1, 2)) / task.counts.sum(), 1e-14),
 )
 policy.control(
     "one row for all states",

@@ -49,11 +49,15 @@ def size_of(task: FeasibleTask) -> float:
     return 1 + float(np.abs(task.score).max()) + task.temperature * (1 - float(np.log(task.base.min())))
 
 
-def attained(task: FeasibleTask) -> Side:
-    """Penalised objective of the policy in closed form."""
-    p = cloned(task)
+def penalised(task: FeasibleTask, p: FloatArray) -> Side:
+    """Score less divergence over alpha of a policy."""
     value = float(p @ task.score) - task.temperature * float(kl(p, task.base))
     return Side(value, rounding(size_of(task), 8 * p.size + 24))
+
+
+def attained(task: FeasibleTask) -> Side:
+    """Penalised objective of the policy in closed form."""
+    return penalised(task, cloned(task))
 
 
 def conic(task: FeasibleTask, radius: float | None = None) -> Side:
@@ -208,8 +212,7 @@ def _(task: FeasibleTask) -> Any:
 
 def by_reward(task: FeasibleTask) -> Side:
     """Penalised objective of the tilt by the advantage over all actions."""
-    p = without_mask(task)
-    return Side(float(p @ task.score) - task.temperature * float(kl(p, task.base)), 1e-13)
+    return penalised(task, without_mask(task))
 
 
 feasible.control("the mask omitted", kind="mutation", instance=THREE, left=by_reward)
