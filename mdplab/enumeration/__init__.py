@@ -24,6 +24,7 @@ from mdplab.enumeration.groups import best_of_n_enumerated
 from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probability
 from mdplab.enumeration.plans import plan_game
 from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
+from mdplab.enumeration.return_laws import LawTable, return_laws
 from mdplab.enumeration.trajectories import (
     History,
     Trajectories,
@@ -34,6 +35,7 @@ from mdplab.enumeration.trajectories import (
 __all__ = [
     "Constructions",
     "History",
+    "LawTable",
     "Paths",
     "Trajectories",
     "all_tuples",
@@ -53,5 +55,6 @@ __all__ = [
     "one_hot",
     "path_log_probability",
     "plan_game",
+    "return_laws",
     "trajectory_balance",
 ]

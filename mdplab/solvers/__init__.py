@@ -79,6 +79,13 @@ from mdplab.solvers.solve import solve
 from mdplab.solvers.stage_evaluation import StageEvaluation, stage_evaluation
 from mdplab.solvers.stage_mirror_descent import StageMirrorDescentSolution, stage_mirror_descent
 from mdplab.solvers.step_rules import adaptive_steps, constant_steps, geometric_steps, regularised_steps
+from mdplab.solvers.stock import (
+    StockPlan,
+    reachable_nodes,
+    stock_policy_evaluation,
+    stock_policy_iteration,
+    stock_value_iteration,
+)
 from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.total_reward_evaluation import TotalRewardEvaluation, total_reward_evaluation
 from mdplab.solvers.trajectory_preference_fit import TrajectoryFit, trajectory_preference_fit
@@ -117,6 +124,7 @@ __all__ = [
     "SoftConstrainedSolution",
     "StageEvaluation",
     "StageMirrorDescentSolution",
+    "StockPlan",
     "TotalRewardEvaluation",
     "TotalRewardSolution",
     "TrajectoryFit",
@@ -158,6 +166,7 @@ __all__ = [
     "policy_gradient_ascent",
     "policy_iteration",
     "projected_fixed_point",
+    "reachable_nodes",
     "regularised_nash",
     "regularised_steps",
     "relative_value_iteration",
@@ -171,6 +180,9 @@ __all__ = [
     "solve_batch",
     "stage_evaluation",
     "stage_mirror_descent",
+    "stock_policy_evaluation",
+    "stock_policy_iteration",
+    "stock_value_iteration",
     "total_reward",
     "total_reward_evaluation",
     "trajectory_preference_fit",
