@@ -39,7 +39,7 @@ def path_kl(
     log_policy : array_like (H, S, A) or (S, A)
         Log-probabilities per stage, or of one policy for all stages; ``-inf`` at unavailable pairs.
     log_reference : array_like (H, S, A) or (S, A)
-        Log-probabilities of the other policy.
+        Log-probabilities of the other policy; log-weights that are not normalised count as they are.
     initial : array_like (S,), optional
         Start law; default is the model's.
 
