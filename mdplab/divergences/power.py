@@ -20,12 +20,32 @@ _WEIGHTS = 0.5 * _WEIGHTS * (1.0 - _NODES)
 
 
 def floats(x: ArrayLike) -> FloatArray:
-    """An array of floats."""
+    """An array of floats.
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers.
+
+    Returns
+    -------
+    ndarray
+    """
     return np.asarray(x, dtype=np.float64)
 
 
 def log(x: ArrayLike) -> FloatArray:
-    """Natural logarithm, ``-inf`` at 0."""
+    """Natural logarithm, ``-inf`` at 0.
+
+    Parameters
+    ----------
+    x : array_like
+        Real numbers, >= 0.
+
+    Returns
+    -------
+    ndarray
+    """
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(floats(x)))
 
