@@ -176,6 +176,7 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     ),
     ("inverse_soft_q", potential_off, ("irl-limit-selects-potential",)),
     ("dice_fixed_point", coefficient_off, ("odice-fixed-points",)),
+    ("trajectory_preference_fit", temperature_off, ("grape-trajectory-dpo",)),
     ("goal_conditioned", goals_uniform, ("smore-mixture-dual",)),
     ("regularised_nash", players_exchanged, ("nlhf-nash-md-recursion",)),
 ]

@@ -264,6 +264,38 @@ def discounted_twice(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def threshold_doubled(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(values: Any, threshold: float, **options: Any) -> Any:
+        return function(values, 2 * threshold, **options)
+
+    return wrong
+
+
+def weights_flattened(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(counts: Any, weights: Any, **options: Any) -> Any:
+        return function(counts, np.sqrt(weights), **options)
+
+    return wrong
+
+
+def classes_counted_alike(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(counts: Any, shares: Any) -> Any:
+        return function(np.ones_like(np.asarray(shares)), shares)
+
+    return wrong
+
+
+def risk_sought(function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(advantage: Any, feasibility: Any, **options: Any) -> Any:
+        return function(advantage, -np.asarray(feasibility), **options)
+
+    return wrong
+
+
+def one_point_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda points, reference: function(points[1:], reference)
+
+
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     (
         "mdplab.solvers.residual_q_learning",
@@ -346,6 +378,16 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         ("iqlearn-bijection", "irl-is-td-regularised-mle"),
     ),
     ("mdplab.operators.dice_gradient", "dice_gradient", discounted_twice, ("odice-gradient-geometry",)),
+    ("mdplab.numerics.huber", "huber_location", threshold_doubled, ("huber-bounded-influence",)),
+    ("mdplab.operators.cloning", "cloned_policy", weights_flattened, ("sirius-weighted-bc",)),
+    ("mdplab.operators.cloning", "class_weights", classes_counted_alike, ("sirius-weighted-bc",)),
+    ("mdplab.operators.feasible_tilt", "feasible_tilt_log", risk_sought, ("fisor-weighted-bc",)),
+    (
+        "mdplab.numerics.hypervolume",
+        "hypervolume",
+        one_point_forgotten,
+        ("cmorl-constrained-recovers-front",),
+    ),
     ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
 ]
 
