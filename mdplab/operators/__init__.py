@@ -49,6 +49,17 @@ from mdplab.operators.occupancy import (
     stage_occupancy,
     state_occupancy,
 )
+from mdplab.operators.off_policy import (
+    LoggedSteps,
+    direct_method,
+    doubly_robust,
+    doubly_robust_variance,
+    importance_ratios,
+    importance_sampling,
+    marginal_importance_sampling,
+    per_decision_importance_sampling,
+    self_normalised,
+)
 from mdplab.operators.path_divergence import path_kl
 from mdplab.operators.policy_gradient import (
     chain_to_features,
@@ -91,6 +102,7 @@ from mdplab.operators.transport import (
 
 __all__ = [
     "DiceGradient",
+    "LoggedSteps",
     "TiltedTrajectories",
     "TransportProx",
     "action_values",
@@ -106,7 +118,10 @@ __all__ = [
     "density_ratio",
     "detailed_balance_residuals",
     "dice_gradient",
+    "direct_method",
     "distributional_backup",
+    "doubly_robust",
+    "doubly_robust_variance",
     "feasible_tilt_log",
     "fisher_information",
     "flow_matching_residuals",
@@ -118,6 +133,8 @@ __all__ = [
     "greedy_policy",
     "group_advantages",
     "guided_regret",
+    "importance_ratios",
+    "importance_sampling",
     "induced",
     "interventions",
     "inverse_soft_backup",
@@ -129,6 +146,7 @@ __all__ = [
     "log_tilt",
     "log_value_recursion",
     "log_visits",
+    "marginal_importance_sampling",
     "marginals",
     "maximisers",
     "mirror_step",
@@ -142,6 +160,7 @@ __all__ = [
     "pair_kernel",
     "path_count_backward",
     "path_kl",
+    "per_decision_importance_sampling",
     "performance_difference",
     "policy_backup",
     "policy_hessian",
@@ -158,6 +177,7 @@ __all__ = [
     "restricted_policy",
     "score",
     "segment_log_weights",
+    "self_normalised",
     "shaping_rewards",
     "soft_advantage",
     "soft_backup",
