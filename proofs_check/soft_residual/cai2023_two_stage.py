@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Side,
+)
 from mdplab.divergences import chernoff_information
 from mdplab.operators import log_mixture, log_tilt, multi_reference_value
 from proofs_check.soft_residual import exact_two_stage as exact
@@ -84,6 +93,14 @@ TWO_STAGE = Claim(
             "a common radius below the Chernoff information",
             lambda task: task.has_interior,
             wider=with_any_radii,
+        ),
+    ),
+    methods=(
+        Method(
+            "Two-stage constrained actor-critic",
+            "tilt",
+            "KL",
+            "the policy against a weighted geometric mean of stage-one policies",
         ),
     ),
     instance_family=two_stage_task,

@@ -14,7 +14,15 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import AtMost, Claim, Equal, Known, Side, rounding
+from mdplab.claims import (
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Side,
+    rounding,
+)
 from mdplab.models import FiniteHorizonMDP
 from mdplab.operators import stage_occupancy
 from proofs_check.soft_residual import exact_demonstrations as exact
@@ -149,6 +157,14 @@ SUB = Claim(
     with the constant one.
     """,
     assumptions=(FULL_SUPPORT,),
+    methods=(
+        Method(
+            "Demonstration-regularised RL",
+            "tilt",
+            "KL",
+            "the law of trajectories against that of the cloned policy",
+        ),
+    ),
     instance_family=output_task,
     witnesses=(*OPTIMAL, ANOTHER_OUTPUT, BANDIT, COLD, HOT, SURE),
     instances=150,

@@ -26,6 +26,7 @@ from mdplab.claims import (
     Claim,
     Equal,
     Known,
+    Method,
     Outcome,
     Separates,
     Side,
@@ -129,6 +130,14 @@ TRUST = Claim(
             r"$0 < \delta < \delta_{max}$, beyond which no $\eta$ is finite",
             DEFINITIONAL,
             lambda task: bool(np.isfinite(task.region.step)),
+        ),
+    ),
+    methods=(
+        Method(
+            "Trust region policy optimisation",
+            "tilt",
+            "KL",
+            "the policy against the last iterate, in the mean over its states",
         ),
     ),
     instance_family=trust_task,

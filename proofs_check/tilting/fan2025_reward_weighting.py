@@ -14,7 +14,18 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Rate, Side, rounding
+from mdplab.claims import (
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Outcome,
+    Rate,
+    Side,
+    rounding,
+)
 from mdplab.divergences import kl
 from mdplab.laws import Gaussian
 from proofs_check.tilting import exact_refit as exact
@@ -68,6 +79,14 @@ REFIT = Claim(
             "refits that mix in a hundredth of the uniform law",
             lambda task: task.misfit == 0,
             wider=instances.misfitted_task,
+        ),
+    ),
+    methods=(
+        Method(
+            "Reward-weighted fine-tuning",
+            "tilt",
+            "KL",
+            "the model against the first one, less with every round",
         ),
     ),
     instance_family=instances.refit_task,

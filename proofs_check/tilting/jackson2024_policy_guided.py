@@ -14,7 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Separates, Side
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Separates,
+    Side,
+)
 from mdplab.divergences import kl, total_variation
 from proofs_check.tilting import exact_trajectories as exact
 from proofs_check.tilting.chain_routes import LOG_SPACE, within
@@ -98,6 +108,11 @@ GUIDED = Claim(
             "stochastic dynamics",
             lambda task: task.horizon == 1 or bool(np.all((task.transition == 0) | (task.transition == 1))),
             wider=guided_task,
+        ),
+    ),
+    methods=(
+        Method(
+            "Policy-guided diffusion", "tilt", "KL", "the law of trajectories against that of the behaviour"
         ),
     ),
     instance_family=guided_task,

@@ -14,7 +14,18 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Outcome,
+    Side,
+    rounding,
+)
 from mdplab.divergences import total_variation
 from mdplab.instances import SeededDraw, flow_networks
 from mdplab.operators import flow_policy_log, path_count_backward
@@ -141,6 +152,14 @@ SOFT = Claim(
             "a step is paid, too",
             lambda task: task.step_reward is None or not task.step_reward.any(),
             wider=instances.paid_steps,
+        ),
+    ),
+    methods=(
+        Method(
+            "GFlowNets",
+            "tilt",
+            "KL",
+            "the law of constructions against reward times backward law",
         ),
     ),
     instance_family=network_task,

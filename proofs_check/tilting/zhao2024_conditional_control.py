@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Outcome,
+    Side,
+    rounding,
+)
 from mdplab.enumeration import enumerate_paths, path_log_probability
 from mdplab.operators import chain_kl, log_partition, marginals
 from proofs_check.tilting import exact_chain as exact
@@ -163,6 +173,14 @@ TILT = Claim(
             "the start law must be kept",
             lambda task: not task.fixed_start,
             wider=instances.start_kept,
+        ),
+    ),
+    methods=(
+        Method(
+            "Conditional control of a diffusion",
+            "tilt",
+            "KL",
+            "the controlled chain against the pre-trained one",
         ),
     ),
     instance_family=chain_task,
