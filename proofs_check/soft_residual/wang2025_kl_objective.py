@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import BoolArray, FloatArray
+from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Method, Side, rounding
 from mdplab.divergences import entropy, kl_from_logs
 from mdplab.instances import three_state_addon_reward, three_state_mdp
@@ -24,7 +24,7 @@ from mdplab.operators import induced, policy_of_occupancy, state_occupancy
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual import exact_customisation as exact
 from proofs_check.soft_residual import kl_instances
-from proofs_check.soft_residual.instances import PRIOR_IS_SHARED
+from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, visited_states
 from proofs_check.soft_residual.kl_instances import KLTask, random_kl_task, three_state_kl_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
@@ -144,17 +144,9 @@ def conic_policy(task: KLTask) -> Side:
     return Side(policy, np.broadcast_to(1.01 * off[:, None], policy.shape))
 
 
-def visited_states(task: KLTask) -> BoolArray:
-    """States that can be reached from the start law, shape (S,): those that a policy of full support visits."""
-    steps, reached = (task.mdp.transition > 0).any(axis=1), task.mdp.start_law() > 0
-    for _ in range(task.mdp.n_states):
-        reached = reached | (reached @ steps)
-    return np.asarray(reached)
-
-
 def careless_policy(task: KLTask) -> Side:
     """Policy of an optimal occupancy: soft value iteration where states are visited, action 0 where they are not."""
-    side, visited = max_ent_policy(task), visited_states(task)[:, None]
+    side, visited = max_ent_policy(task), visited_states(task.mdp)[:, None]
     return Side(np.where(visited, side.value, np.arange(task.mdp.n_actions) == 0), side.error)
 
 
@@ -203,7 +195,7 @@ BALANCE = Claim(
             "A6",
             "for the policy of an occupancy: every state is visited",
             "a state that is never visited: its policy enters no occupancy",
-            lambda t: bool(visited_states(t).all()),
+            lambda t: bool(visited_states(t.mdp).all()),
             wider=kl_instances.sparse_kl_task,
         ),
     ),
