@@ -97,6 +97,11 @@ def values(seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, 2]).normal(size=S)
 
 
+def data(mdp: MDP, lift: Lift, seed: int = 0) -> np.ndarray:
+    """An occupancy."""
+    return operators.occupancy(mdp, policy(mdp, lift, seed))
+
+
 def several(mdp: MDP, lift: Lift) -> MultiObjectiveMDP:
     second = np.where(lift(np.ones((S, A)), 0.0) > 0, table(lift), NONSENSE)
     return MultiObjectiveMDP(
@@ -112,6 +117,10 @@ def stages(mdp: MDP) -> FiniteHorizonMDP:
     return FiniteHorizonMDP.from_mdp(mdp, 3)
 
 
+def undiscounted(mdp: MDP) -> FiniteHorizonMDP:
+    return dataclasses.replace(stages(mdp), discount=1.0)
+
+
 SOFT: dict[str, Any] = {"temperature": 0.4}
 SOLVERS: dict[str, Case] = {
     "action_elimination": lambda m, lift: solvers.action_elimination(m, tol=1e-10),
@@ -119,9 +128,22 @@ SOLVERS: dict[str, Case] = {
     "average_reward_program": lambda m, lift: solvers.average_reward_program(m),
     "constrained": lambda m, lift: solvers.constrained(several(m, lift), [-0.5]),
     "multi_objective": lambda m, lift: solvers.multi_objective(several(m, lift)),
-    "dual_v": lambda m, lift: solvers.dual_v(
-        m, operators.occupancy(m, policy(m, lift)), divergence="chi-square", strength=0.5
+    "dual_v": lambda m, lift: solvers.dual_v(m, data(m, lift), divergence="chi-square", strength=0.5),
+    "dual_q": lambda m, lift: solvers.dual_q(
+        m, policy(m, lift), data(m, lift, 1), divergence="chi-square", strength=0.5
     ),
+    "dice_fixed_point": lambda m, lift: solvers.dice_fixed_point(m, data(m, lift), strength=0.5, scale=1.0),
+    "goal_conditioned": lambda m, lift: (
+        solvers.policy_iteration(solvers.goal_conditioned(m, [0.5, 0.0, 0.0, 0.2, 0.3])).value
+    ),
+    "inverse_soft_q": lambda m, lift: solvers.inverse_soft_q(m, data(m, lift), weight=0.1),
+    "mixture_dual": lambda m, lift: solvers.mixture_dual(
+        m, policy(m, lift), data(m, lift, 1), data(m, lift, 2), share=0.8, divergence="chi-square"
+    ),
+    "penalised_reward": lambda m, lift: solvers.penalised_reward(
+        m, policy(m, lift), data(m, lift, 1), divergence="kl", strength=0.5
+    ),
+    "soft_constrained": lambda m, lift: solvers.soft_constrained(several(m, lift), -0.5, temperature=0.4),
     "mirror_descent": lambda m, lift: solvers.mirror_descent(m, step=0.7, steps=3, temperature=0.2),
     "modified_policy_iteration": lambda m, lift: solvers.modified_policy_iteration(m),
     "occupancy_program": lambda m, lift: solvers.occupancy_program(m),
@@ -159,9 +181,13 @@ SOLVERS: dict[str, Case] = {
 }
 OPERATORS: dict[str, Case] = {
     "action_values": lambda m, lift: operators.action_values(m, values()),
+    "dice_gradient": lambda m, lift: operators.dice_gradient(
+        m, data(m, lift), values(), divergence="chi-square", strength=0.5
+    ),
     "flow_matrix": lambda m, lift: operators.flow_matrix(m),
     "greedy_policy": lambda m, lift: operators.greedy_policy(m, table(lift, fill=np.nan)),
     "induced": lambda m, lift: operators.induced(m, policy(m, lift)),
+    "inverse_soft_backup": lambda m, lift: operators.inverse_soft_backup(m, table(lift, fill=np.nan), **SOFT),
     "largest_invariant_set": lambda m, lift: operators.largest_invariant_set(m, np.arange(S) < 4),
     "maximisers": lambda m, lift: operators.maximisers(m, table(lift, fill=np.nan), 0.5),
     "occupancy": lambda m, lift: operators.occupancy(m, policy(m, lift)),
@@ -189,6 +215,10 @@ OPERATORS: dict[str, Case] = {
         **SOFT,
     ),
     "restart_law": lambda m, lift: operators.restart_law(m, policy(m, lift)),
+    "segment_log_weights": lambda m, lift: operators.segment_log_weights(
+        undiscounted(m), policy(m, lift), **SOFT
+    ),
+    "shaping_rewards": lambda m, lift: operators.shaping_rewards(stages(m), np.stack([values()] * 4)),
     "soft_backup": lambda m, lift: operators.soft_backup(m, table(lift, fill=np.nan), **SOFT),
     "soft_policy_backup": lambda m, lift: operators.soft_policy_backup(m, logits(m, lift), values(), **SOFT),
     "state_occupancy": lambda m, lift: operators.state_occupancy(m, policy(m, lift)),
@@ -203,9 +233,15 @@ OPERATORS: dict[str, Case] = {
     "stage_policy_hessian_product": lambda m, lift: operators.stage_policy_hessian_product(
         stages(m), policy(m, lift), np.stack([table(lift, fill=9.0)] * 3)
     ),
+    "tilted_trajectories": lambda m, lift: operators.tilted_trajectories(
+        undiscounted(m), policy(m, lift), **SOFT
+    ),
     "absorbing_states": lambda m, lift: absorbing_states(m),
+    "conic_constrained_program": lambda m, lift: convex.conic_constrained_program(
+        several(m, lift), -0.5, temperature=0.4
+    ),
     "conic_occupancy_program": lambda m, lift: convex.conic_occupancy_program(
-        m, operators.occupancy(m, policy(m, lift)), divergence="kl", strength=0.5
+        m, data(m, lift), divergence="kl", strength=0.5
     ),
     "conic_entropy_occupancy_program": lambda m, lift: convex.conic_entropy_occupancy_program(
         m, prior_log=logits(m, lift), kl_weight=0.3
@@ -233,7 +269,12 @@ ELSEWHERE = {
     "greedy_distributional_backup",  # outcome models have no mask
     "enumerate_outcome_trajectories",
 }
-LOOSE = {"conic_occupancy_program": 1e-5, "conic_entropy_occupancy_program": 1e-5, "dual_v": 1e-6}
+LOOSE = {
+    "conic_constrained_program": 1e-5,
+    "conic_occupancy_program": 1e-5,
+    "conic_entropy_occupancy_program": 1e-5,
+    "dual_v": 1e-6,
+}
 VERIFIED = {
     "action_elimination",
     "mirror_descent",

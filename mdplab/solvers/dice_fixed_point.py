@@ -211,7 +211,7 @@ def dice_fixed_point(
     flow = flow_matrix(mdp).toarray().reshape(mdp.n_states, mdp.n_actions, mdp.n_states)
     value, at = np.array(start.value), 0.0
     norms: list[float] = []
-    step, ended = max(float(scale), 1e-300), Status.PRECISION_LIMIT
+    step, ended = float(scale), Status.PRECISION_LIMIT
     while True:
         goal = min(at + step, float(scale))
         problem = _Condition(mdp, data, float(strength), flow, goal)
@@ -226,7 +226,7 @@ def dice_fixed_point(
         else:
             step = step / 2
         done = found is not None and goal >= scale
-        if done or ended is not Status.PRECISION_LIMIT or step < _LEAST_SHARE * scale:
+        if done or ended is not Status.PRECISION_LIMIT or step <= _LEAST_SHARE * scale:
             break
     return _solution(_Condition(mdp, data, float(strength), flow, float(scale)), value, norms, ended, tol)
 
@@ -238,7 +238,8 @@ def _solution(
     price = 1 - scale * found.coefficient
     discount = scale * mdp.discount / price
     total = float(found.mass.sum())
-    exponent = (2 * float(np.abs(value).max()) + float(np.abs(mdp.reward).max())) / problem.strength
+    rewarded = float(np.abs(mdp.reward[problem.data > 0.0]).max())
+    exponent = (2 * float(np.abs(value).max()) + rewarded) / problem.strength
     # an exponent errs by its terms, which moves a mass in proportion; the projection has sums of squares over a square
     unit = 1.01 * UNIT_ROUNDOFF * (4 * mdp.n_states + 2 * mdp.n_actions + 40)
     rounding = unit * (1 + total * (2 + exponent) * (1 + scale * (8 + 4 * abs(found.coefficient))))

@@ -257,7 +257,7 @@ def _(axes: Any) -> None:
     )
     axes[0].axhline(shares[1] / shares.sum(), color="C2", linestyle=":", linewidth=1)
     axes[0].set(xlabel=r"coefficient $\eta$", ylabel="probability")
-    axes[0].legend(fontsize="small", loc="center left", bbox_to_anchor=(0.0, 0.62))
+    axes[0].legend(fontsize="small", loc="center left", bbox_to_anchor=(0.0, 0.74))
     axes[1].semilogx(scales, [f.effective_discount for f in found], color="C0")
     axes[1].axhline(0.9, color="0.4", linestyle="--", linewidth=1)
     axes[1].annotate(r"$\gamma$", (scales[0], 0.9), (0, 3), textcoords="offset points", color="0.3")

@@ -269,4 +269,4 @@ def _(ax: Any) -> None:
         ax.plot(ratios, after - p, color=f"C{k}", label=f"p = {p:g}")
     ax.plot(ratios, np.tanh(ratios / 2), "--", color="black", label=r"$\tanh(\varepsilon/2\beta)$")
     ax.set(xlabel=r"$\varepsilon/\beta$", ylabel="total variation")
-    ax.legend(fontsize="small", loc="upper left")
+    ax.legend(fontsize="small", loc="lower right")

@@ -97,6 +97,14 @@ def test_outcomes_say_how_it_ended():
     assert dice_fixed_point(M2, DATA, strength=0.5, scale=50.0, tol=0.0).status is Status.PRECISION_LIMIT
 
 
+@pytest.mark.parametrize("seed", [3, 6])
+def test_a_strength_lost_in_rounding_ends_at_once(seed):
+    mdp, data = random_task(seed)
+    found = dice_fixed_point(mdp, data, strength=1e-9, scale=0.0, tol=0.0)
+    assert found.status is Status.PRECISION_LIMIT
+    assert found.steps <= 50
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="scale must be a non-negative finite number"):
         dice_fixed_point(M2, DATA, strength=0.5, scale=-1.0)

@@ -43,6 +43,7 @@ PROCESS = RewardProcess(
 LINEAR = LinearMDP(one_hot_features(40, 2), LINE.transition.reshape(80, 40), LINE.reward.ravel(), 0.99)
 GAME = np.array([[0.5, 0.9, 0.2], [0.1, 0.5, 0.7], [0.8, 0.3, 0.5]])
 LOGS = np.log(np.full((12, 3), 1 / 3))
+UNEVEN = np.random.default_rng(3).dirichlet(np.full(36, 5.0)).reshape(12, 3)
 PAIRS = np.random.default_rng(2).random((5, 5))
 
 
@@ -123,6 +124,16 @@ CASES: dict[str, tuple[Callable[..., Any], bool, bool]] = {
         lambda **k: solvers.dual_q(
             PLAIN, np.exp(LOGS), np.full((12, 3), 1 / 36), divergence="kl", strength=0.1, **k
         ),
+        True,
+        False,
+    ),
+    "dice_fixed_point": (
+        lambda **k: solvers.dice_fixed_point(PLAIN, np.full((12, 3), 1 / 36), strength=0.1, scale=1.0, **k),
+        True,
+        False,
+    ),
+    "inverse_soft_q": (
+        lambda **k: solvers.inverse_soft_q(PLAIN, UNEVEN, weight=1.0, tol=1e-6, **k),
         True,
         False,
     ),
