@@ -35,6 +35,8 @@ from mdplab.operators.flow_network import (
 from mdplab.operators.group_advantage import group_advantages
 from mdplab.operators.guidance import guided_regret, interventions, restart_law
 from mdplab.operators.inverse_soft import inverse_soft_backup
+from mdplab.operators.law_projections import categorical_projection, quantile_projection
+from mdplab.operators.lookahead import lookahead_backup, lookahead_values, worst_greedy_value
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
 from mdplab.operators.nucleus import nucleus, restricted_policy
@@ -108,6 +110,7 @@ __all__ = [
     "action_values",
     "advantage",
     "alternating_value",
+    "categorical_projection",
     "chain_kl",
     "chain_to_features",
     "class_weights",
@@ -146,6 +149,8 @@ __all__ = [
     "log_tilt",
     "log_value_recursion",
     "log_visits",
+    "lookahead_backup",
+    "lookahead_values",
     "marginal_importance_sampling",
     "marginals",
     "maximisers",
@@ -167,6 +172,7 @@ __all__ = [
     "policy_hessian_product",
     "policy_of_occupancy",
     "push_forward",
+    "quantile_projection",
     "reachability_backup",
     "regulariser",
     "residual_backup",
@@ -196,4 +202,5 @@ __all__ = [
     "tilted_chain",
     "tilted_trajectories",
     "transport_prox",
+    "worst_greedy_value",
 ]
