@@ -23,6 +23,7 @@ SPECIFIED = {
     "dist-control-not-contraction": 2,
     "dist-quantile-projection": "(i) (ii) (iii)",
     "dist-dvi-optimal-finite-horizon": 1,
+    "doc-consistency-and-information-gap": "(a) (b) (c)",
     "doob-is-shaping": "(a) (b) (c) (d)",
     "dual-q-fixed-policy": 4,
     "dual-v-nonnegativity": 3,
