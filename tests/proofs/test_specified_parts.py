@@ -11,6 +11,7 @@ SPECIFIED = {
     "awr-reward-corruption": "(i) (ii)",
     "best-of-n-kl": 4,
     "cmorl-constrained-recovers-front": "(i) (ii) (iii) (iv)",
+    "conditional-training-is-tilting": "(i) (ii) (iii) (iv)",
     "cql-is-dual-q": "(i) (ii)",
     "ctmartingale-orthogonality-rate": 2,
     "debate-reward": "(i) (ii)",
