@@ -47,6 +47,7 @@ SPECIFIED = {
     "huber-bounded-influence": 3,
     "ig-telescoping": "(a) (b) (c) (d)",
     "information-gain-chi-square": "(a) (b) (c) (d)",
+    "inverse-variance-weighting-optimal": "(weights) (least) (biased) (least-biased) (one) (sample)",
     "iqlearn-bijection": "(i) (ii) (iii) (iv) (v)",
     "irl-is-td-regularised-mle": "(MDP) (tree)",
     "irl-limit-selects-potential": "(optima) (least) (rate)",
