@@ -62,6 +62,7 @@ SPECIFIED = {
     "npg-one-over-t": 2,
     "odice-fixed-points": "(i) (ii) (iii)",
     "odice-gradient-geometry": "(i) (ii) (iii) (iv)",
+    "ope-exact-bias-variance": "(a) (b) (c) (d) (e) (f)",
     "ota-effective-horizon": "(i) (ii) (iii) (iv)",
     "parl-hypergradient": "(i) (ii) (iii)",
     "pmd-adaptive-gamma-rate": "(bound) (sum)",
