@@ -25,6 +25,7 @@ from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probabilit
 from mdplab.enumeration.plans import plan_game
 from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
 from mdplab.enumeration.return_laws import LawTable, return_laws
+from mdplab.enumeration.rollouts import greedy_rollout_choice, greedy_rollout_success
 from mdplab.enumeration.trajectories import (
     History,
     Trajectories,
@@ -50,6 +51,8 @@ __all__ = [
     "enumerate_paths",
     "enumerate_trajectories",
     "expectation_over_groups",
+    "greedy_rollout_choice",
+    "greedy_rollout_success",
     "iid_counts",
     "iid_groups",
     "one_hot",
