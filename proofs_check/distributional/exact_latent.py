@@ -85,7 +85,7 @@ def laws_obtained(task: LatentTask) -> Array:
 def gaps(task: LatentTask) -> Array:
     """``|V(pi_z) - E[R | z]|``."""
     found = _Solved(task)
-    return np.abs(((found.ran - found.given) * found.returns).sum(axis=WHOLE))
+    return np.asarray(np.abs(((found.ran - found.given) * found.returns).sum(axis=WHOLE)))
 
 
 def bounds(task: LatentTask) -> Array:
