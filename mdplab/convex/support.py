@@ -16,7 +16,7 @@ from mdplab.convex.flow import FlowPolytope
 from mdplab.divergences import FDivergence
 from mdplab.models import MDP
 from mdplab.models._kernel import PAIR
-from mdplab.models._validate import first
+from mdplab.models._validate import first, real
 
 __all__ = ["data_law", "obstacle", "uncovered"]
 
@@ -101,9 +101,7 @@ def data_law(mdp: MDP, data: ArrayLike) -> FloatArray:
     ValueError
         If one of these fails.
     """
-    table = np.asarray(data, dtype=np.float64)
-    if table.shape != (mdp.n_states, mdp.n_actions):
-        raise ValueError(f"data_occupancy: shape {table.shape}, expected {(mdp.n_states, mdp.n_actions)}")
+    table = real("data_occupancy", data, (mdp.n_states, mdp.n_actions))
     bad = ~(np.isfinite(table) & (table >= 0.0))
     if mdp.available is not None:
         bad |= (table > 0.0) & ~mdp.available

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from mdplab._typing import IntArray
 from mdplab.enumeration.combinatorics import MAX_COUNT, all_tuples, check_count
 from mdplab.models import MatrixGame
+from mdplab.models._validate import finite
 
 __all__ = ["plan_game"]
 
@@ -45,7 +46,7 @@ def plan_game(payoff: ArrayLike, *, max_count: int = MAX_COUNT) -> MatrixGame:
     ValueError
         If the payoff has no move or no choice, is not finite, or the cap is exceeded.
     """
-    table = np.asarray(payoff, dtype=np.float64)
+    table = finite("payoff", payoff, np.shape(payoff))
     if table.ndim == 0 or table.size == 0:
         raise ValueError(f"payoff: expected an axis a move, got shape {table.shape}")
     sizes = table.shape

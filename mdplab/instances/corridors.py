@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mdplab.models import MDP
+from mdplab.models._validate import count, number
 
 __all__ = ["combination_lock", "option_chain"]
 
@@ -46,8 +47,7 @@ def combination_lock(length: int, *, discount: float = 0.95) -> MDP:
     ValueError
         If the length is below 1 or the discount is not in [0, 1).
     """
-    if length < 1:
-        raise ValueError(f"length is {length}, expected an integer of at least 1")
+    length = count("length", length)
     n = length + 2
     places = np.arange(length)
     transition, reward = np.zeros((n, 2, n)), np.zeros((n, 2))
@@ -90,13 +90,14 @@ def option_chain(
     """
     from scipy.sparse import csr_array
 
-    for name, value, low in (("positions", positions, 1), ("longest", longest, 1), ("goal", goal, 0)):
-        if value < low:
-            raise ValueError(f"{name} is {value}, expected an integer of at least {low}")
+    positions, longest, goal = (
+        count("positions", positions),
+        count("longest", longest),
+        count("goal", goal, 0),
+    )
     if goal >= positions:
         raise ValueError(f"goal is {goal}, expected a position below {positions}")
-    if not 0.0 <= slip <= 1.0:
-        raise ValueError(f"slip is {slip}, expected a probability in [0, 1]")
+    slip = number("slip", slip, 0.0, 1.0)
     steps = np.arange(1, longest + 1)
     here = np.repeat(np.arange(positions), 2 * longest)
     to = np.clip(here + np.tile(np.concatenate([steps, -steps]), positions), 0, positions - 1)

@@ -96,7 +96,10 @@ def huber_location(
 
 
 def _finite(name: str, values: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    array = np.asarray(values, dtype=np.float64)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    array = array.astype(np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers of shape (n,), n >= 1, got shape {array.shape}")
     return array

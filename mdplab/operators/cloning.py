@@ -98,7 +98,7 @@ def cloned_policy(counts: ArrayLike, weights: ArrayLike, *, default: ArrayLike |
 
 
 def _counts(counts: ArrayLike, least: int) -> FloatArray:
-    data = np.asarray(counts, dtype=np.float64)
+    data = v.real("counts", counts, np.shape(counts))
     if data.ndim < least or data.size == 0:
         raise ValueError(
             f"counts: expected an array of {least} axes or more, classes first; got shape {data.shape}"

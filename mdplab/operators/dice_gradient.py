@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.divergences import FDivergence, f_divergence
+from mdplab.models import _validate as v
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.occupancy import flow_matrix
@@ -149,15 +150,16 @@ def dice_gradient(
     _check.model(mdp, MDP)
     _check.non_negative("strength", strength, positive=True)
     row = f_divergence(divergence)
-    data = _check.shaped("data_occupancy", data_occupancy, (mdp.n_states, mdp.n_actions), "(S, A)")
-    if np.iscomplexobj(data) or not (np.isfinite(data).all() and (data >= 0.0).all()):
-        raise ValueError("data_occupancy must hold finite non-negative numbers")
+    data = v.finite("data_occupancy", data_occupancy, (mdp.n_states, mdp.n_actions))
+    if data.min() < 0.0:
+        where = v.first(data < 0.0)
+        raise ValueError(f"{v.place('data_occupancy', where)} is {data[where]}, expected a weight >= 0")
     if mdp.available is not None:
         _check.admitted("data_occupancy", data, mdp.available, mdp.names, "weight")
-    basis = np.eye(mdp.n_states) if features is None else _check.numeric("features", features)
+    basis = np.eye(mdp.n_states) if features is None else v.finite("features", features, np.shape(features))
     if basis.ndim != 2 or basis.shape[0] != mdp.n_states:
         raise ValueError(f"features must have shape (S, n) with S = {mdp.n_states}; got {basis.shape}")
-    weights = _check.shaped("parameters", parameters, basis.shape[1:], "(n,)")
+    weights = v.finite("parameters", parameters, basis.shape[1:])
     residual = np.asarray(mdp.reward - (flow_matrix(mdp) @ (basis @ weights)).reshape(data.shape))
     y = np.where(data > 0.0, residual / strength, 0.0)
     if not (y <= row.domain_upper).all():

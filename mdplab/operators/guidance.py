@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, BoolArray
+from mdplab.models import _validate as v
 from mdplab.models.tabular import MDP
 from mdplab.operators import _check
 from mdplab.operators.occupancy import state_occupancy
@@ -63,10 +64,11 @@ def interventions(q: ArrayLike, expert: ArrayLike, *, margin: float = 0.0, tol: 
         tolerance is negative.
     """
     values = _check.numeric("q", q)
-    if values.ndim != 2 or np.iscomplexobj(values) or np.isnan(values).any():
+    if values.ndim != 2 or np.iscomplexobj(values):
         raise ValueError(
             f"q must be real numbers of shape (S, A); got {values.dtype} of shape {values.shape}"
         )
+    _check.shaped("q", values, values.shape, "(S, A)")
     actions = np.asarray(expert)
     if actions.shape != values.shape[:1] or actions.dtype.kind not in "iu":
         raise ValueError(
@@ -110,7 +112,8 @@ def restart_law(mdp: MDP, guide: ArrayLike, *, share: float = 0.5, initial: Arra
     """
     _check.number("share", share, 0.0, 1.0)
     law = _check.start_law(mdp, initial)
-    result: Array = (1.0 - share) * law + share * state_occupancy(mdp, guide, initial=law)
+    rows = _check.policy(mdp, guide, "guide")
+    result: Array = (1.0 - share) * law + share * state_occupancy(mdp, rows, initial=law)
     return result
 
 
@@ -147,7 +150,8 @@ def guided_regret(
     Raises
     ------
     ValueError
-        If shapes do not match, the values are complex, the share is outside [0, 1] or the discount is not in [0, 1).
+        If shapes do not match, the values are complex, NaN or infinite, the policy or the occupancy is no law, the share is
+        outside [0, 1] or the discount is not in [0, 1).
     """
     own = _check.numeric("q", q)
     if own.ndim != 2 or np.iscomplexobj(own):
@@ -155,8 +159,14 @@ def guided_regret(
     guided = _check.shaped("guide_q", guide_q, own.shape, "(S, A)")
     if np.iscomplexobj(guided):
         raise ValueError("guide_q must be real: a maximum of complex numbers has no meaning")
-    rows = _check.shaped("policy", policy, own.shape, "(S, A)")
-    weights = _check.shaped("state_occupancy", state_occupancy, own.shape[:1], "(S,)")
+    for name, table in (("q", own), ("guide_q", guided)):
+        if not (table < np.inf).all():
+            where = v.first(~(table < np.inf))
+            raise ValueError(f"{v.place(name, where)} is {table[where]}, expected a finite number or -inf")
+    rows = v.real("policy", policy, own.shape)
+    weights = v.real("state_occupancy", state_occupancy, own.shape[:1])
+    _check.laws("policy", rows, ("state",))
+    _check.laws("state_occupancy", weights)
     _check.number("guide_share", guide_share, 0.0, 1.0)
     _check.discount(discount)
     total = np.zeros(own.shape[0])

@@ -42,6 +42,8 @@ from mdplab._typing import FloatArray, IntArray
 from mdplab.convex.smooth import SmoothMinimum, minimise_smooth
 from mdplab.interrupts import interruptible
 from mdplab.models import PairWeights
+from mdplab.models._validate import real
+from mdplab.operators import _check
 from mdplab.operators.tilt import log_tilt
 from mdplab.solution import Certificate, Layout, Solution, Status
 from mdplab.solvers.discounted import warn_max_steps
@@ -147,8 +149,7 @@ def trajectory_preference_fit(
     [[[0.75, 0.25]]]
     """
     effective = _effective(weights, 0.0, 0.0)
-    if not (np.isfinite(temperature) and temperature > 0.0):
-        raise ValueError(f"temperature: {temperature!r}; expected a finite number > 0")
+    _check.non_negative("temperature", temperature, positive=True)
     logs, visited, taken = _checked(effective.shape[0], states, actions, reference)
     horizon, n_states, n_actions = logs.shape
     place, rows = np.unique(np.arange(horizon) * n_states + visited, return_inverse=True)
@@ -226,7 +227,7 @@ def _checked(
     if visited.shape != taken.shape:
         raise ValueError(f"actions: expected the shape {visited.shape} of states, got {taken.shape}")
     horizon = visited.shape[1]
-    law = np.asarray(reference, dtype=np.float64)
+    law = real("reference", reference, np.shape(reference))
     if law.ndim not in (2, 3) or (law.ndim == 3 and law.shape[0] != horizon):
         raise ValueError(f"reference: expected shape (S, A) or ({horizon}, S, A), got {law.shape}")
     if not (law >= 0.0).all() or not (np.abs(law.sum(axis=-1) - 1.0) <= 1e-9).all():

@@ -93,13 +93,19 @@ def test_without_mass_there_is_no_coefficient():
 def test_bad_input_is_named():
     mdp, data = two_state_mdp(), np.full((2, 2), 0.25)
     options = {"divergence": "kl", "strength": 1.0}
-    with pytest.raises(ValueError, match="data_occupancy must hold finite non-negative numbers"):
+    with pytest.raises(ValueError, match=r"data_occupancy\[0, 0\] is -0\.25, expected a weight >= 0"):
         dice_gradient(mdp, -data, [0.0, 0.0], **options)
     with pytest.raises(ValueError, match=r"features must have shape \(S, n\) with S = 2"):
         dice_gradient(mdp, data, [0.0], features=[[1.0]], **options)
-    with pytest.raises(ValueError, match=r"parameters must have shape"):
+    with pytest.raises(ValueError, match=r"parameters has shape"):
         dice_gradient(mdp, data, [0.0], **options)
     with pytest.raises(ValueError, match=r"a residual exceeds strength times 0\.5"):
         dice_gradient(mdp, data, [-9.0, -9.0], divergence="total-variation", strength=1.0)
+    with pytest.raises(ValueError, match=r"parameters\[1\] is inf, expected a finite number"):
+        dice_gradient(mdp, data, [0.0, np.inf], **options)
+    with pytest.raises(ValueError, match=r"features\[0, 0\] is nan, expected a finite number"):
+        dice_gradient(mdp, data, [0.0], features=[[np.nan], [1.0]], **options)
+    with pytest.raises(ValueError, match="data_occupancy has dtype complex128"):
+        dice_gradient(mdp, data * 1j, [0.0, 0.0], **options)
     with pytest.raises(ValueError, match="strength must be positive"):
         dice_gradient(mdp, data, [0.0, 0.0], divergence="kl", strength=0.0)

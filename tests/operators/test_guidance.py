@@ -33,7 +33,7 @@ def test_a_difference_that_rounding_makes_is_tolerated():
     [
         ([1.0, 2.0], [0], {}, "q must be real numbers of shape"),
         ([[1j, 2.0]], [0], {}, "q must be real numbers of shape"),
-        ([[np.nan, 2.0]], [0], {}, "q must be real numbers"),
+        ([[np.nan, 2.0]], [0], {}, r"q\[0, 0\] is nan, expected a number"),
         ([[-np.inf, 2.0]], [0], {}, "q is -inf at an action of the expert"),
         ([[1.0, 2.0]], [0.0], {}, "expert must be integers"),
         ([[1.0, 2.0]], [0, 1], {}, "expert must be integers"),
@@ -108,13 +108,20 @@ def test_bad_regrets_are_named():
         ("q", GUIDE[0], "q must be real numbers of shape"),
         ("guide_q", GUIDE + 0j, "guide_q must be real"),
         ("guide_q", GUIDE[:1], "guide_q must have shape"),
-        ("state_occupancy", [1.0], "state_occupancy must have shape"),
+        ("q", [[np.nan, 0.0], [0.0, 0.0]], r"q\[0, 0\] is nan"),
+        ("guide_q", [[0.0, 0.0], [0.0, np.inf]], r"guide_q\[1, 1\] is inf, expected a finite number or -inf"),
+        ("state_occupancy", [1.0], "state_occupancy has shape"),
+        ("state_occupancy", [0.3, 0.3], r"state_occupancy sums to 0\.6"),
         ("discount", 1.0, "discount must lie"),
     ):
         with pytest.raises(ValueError, match=message):
             guided_regret(UNIFORM, **{**given_rightly, name: wrong})
-    with pytest.raises(ValueError, match="policy must have shape"):
+    with pytest.raises(ValueError, match="policy has shape"):
         guided_regret(UNIFORM[0], **given_rightly)
+    with pytest.raises(ValueError, match="policy at state 0 sums to 2"):
+        guided_regret(2 * UNIFORM, **given_rightly)
+    with pytest.raises(ValueError, match=r"guide\[0, 0\] is -1"):
+        restart_law(M2, [[-1.0, 2.0], [0.5, 0.5]])
 
 
 @settings(deadline=None, max_examples=60)
