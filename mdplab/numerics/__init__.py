@@ -12,6 +12,7 @@ from mdplab.numerics.differentiate import (
     complex_step_hessian,
 )
 from mdplab.numerics.estimate import Estimate
+from mdplab.numerics.half_line import half_line_quadrature
 from mdplab.numerics.huber import huber_location
 from mdplab.numerics.hypervolume import hypervolume
 from mdplab.numerics.linear_system import solution_error, solve_refined
@@ -47,6 +48,7 @@ __all__ = [
     "fit_rate",
     "gauss_legendre",
     "gram_matrix",
+    "half_line_quadrature",
     "hat_matrix",
     "huber_location",
     "hypervolume",

@@ -40,6 +40,7 @@ SPECIFIED = {
     "gfn-balance": "(a) (b) (c) (d)",
     "gfn-outcome-conditioned": "(a) (b) (c)",
     "gfn-soft-rl": "(a) (b) (c)",
+    "ggd-moments-and-shape": "(variance) (kurtosis) (falls) (above) (limit) (down) (up) (uniform) (positive) (negative)",
     "grape-trajectory-dpo": "(i) (ii) (iii)",
     "group-normalised-gradient": "(a) (b) (c)",
     "ibc-gradient-is-dual-q-tv": 2,
