@@ -13,6 +13,7 @@ from mdplab.numerics.differentiate import (
 )
 from mdplab.numerics.estimate import Estimate
 from mdplab.numerics.half_line import half_line_quadrature
+from mdplab.numerics.global_minimum import MinimumEnclosure, enclosed_minimum
 from mdplab.numerics.huber import huber_location
 from mdplab.numerics.hypervolume import hypervolume
 from mdplab.numerics.linear_system import solution_error, solve_refined
@@ -34,6 +35,7 @@ from mdplab.numerics.scalar import MaximumSolution, RootSolution, bisect_rows, m
 __all__ = [
     "Estimate",
     "MaximumSolution",
+    "MinimumEnclosure",
     "RateFit",
     "RegressionSolution",
     "RootSolution",
@@ -45,6 +47,7 @@ __all__ = [
     "complex_step_hessian",
     "dyadic_envelope",
     "elliptical_norm",
+    "enclosed_minimum",
     "fit_rate",
     "gauss_legendre",
     "gram_matrix",

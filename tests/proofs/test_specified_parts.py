@@ -69,6 +69,7 @@ SPECIFIED = {
     "pmd-adaptive-gamma-rate": "(bound) (sum)",
     "pmd-linear-rate": "(bound)",
     "policy-guided-trajectories": "(a) (b) (c) (d) (e)",
+    "policy-smoothing-adaptive-certificate": 2,
     "psv-opportunity": "(a) (b)",
     "rcsl-inconsistency": "(i) (ii)",
     "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
