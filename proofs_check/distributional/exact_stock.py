@@ -12,7 +12,8 @@ from mdplab._typing import Array
 
 if TYPE_CHECKING:
     from mdplab.exact import RationalLaw
-    from proofs_check.distributional.stock_tasks import ReturnTask, StockTask
+    from proofs_check.distributional.rate_tasks import RateTask
+    from proofs_check.distributional.stock_tasks import ReturnTask, RiskTask, StockTask
 
 Branches: TypeAlias = list[list[list[tuple[Any, Any, int]]]]
 Objective: TypeAlias = "Callable[[RationalLaw], Any]"
@@ -35,6 +36,7 @@ UTILITIES: dict[str, Callable[[Array], Any]] = {
     "-exp(-x)": lambda x: -mdplab.exact.exp(-x),
     "tanh x": hyperbolic_tangent,
     "-|x - 1|": lambda x: -abs(x - 1),
+    "-sqrt|x|": lambda x: -mdplab.exact.sqrt(abs(x)),
 }
 
 
@@ -50,7 +52,7 @@ def objective(name: str) -> Objective:
     return OTHERS.get(name) or (lambda law: law.expectation(UTILITIES[name]))
 
 
-def branches(task: ReturnTask) -> Branches:
+def branches(task: ReturnTask | RateTask) -> Branches:
     """Probability, reward and next state of the outcomes of positive probability, by state and action."""
     law = mdplab.exact.laws(task.model.law)
     reward, target = mdplab.exact.rational(task.model.rewards()), task.model.next_states()
@@ -66,7 +68,7 @@ def branches(task: ReturnTask) -> Branches:
 class Planner:
     """Value iteration by recursion on (steps, state, stock), remembered."""
 
-    def __init__(self, task: ReturnTask, value: Objective) -> None:
+    def __init__(self, task: ReturnTask | RateTask, value: Objective) -> None:
         self.branches, self.value = branches(task), value
         self.discount = mdplab.exact.rational(task.discount)
         self.known: dict[Any, RationalLaw] = {}
@@ -158,3 +160,37 @@ def best_values(task: StockTask) -> Array:
             values = masses @ UTILITIES[task.objective](stocked)
         found.append(mdplab.exact.highest(values))
     return np.array(found)
+
+
+# --- conditional value-at-risk --------------------------------------------------------------------------------------
+
+
+def best_risks(task: RiskTask) -> Array:
+    """Enumeration: the largest value-at-risk at each level."""
+    atoms, masses = tables(task)[task.state]
+    laws = [mdplab.exact.RationalLaw.from_atoms(atoms, row) for row in masses]
+    return np.array([max(law.cvar(level) for law in laws) for level in task.levels])
+
+
+def searched(task: RiskTask) -> list[tuple[Any, RationalLaw]]:
+    """For each level the largest value over start stocks, and the law planned at the smallest stock that has it."""
+    planner, loss = Planner(task, objective("min(x, 0)")), UTILITIES["min(x, 0)"]
+    points = tables(task)[task.state][0][:: 4 if task.coarse else 1]
+    laws = {b: planner.law(task.steps, task.state, -b) for b in points}
+    losses = {b: law.affine(1, -b).expectation(loss) for b, law in laws.items()}
+    found = []
+    for level in mdplab.exact.rational(task.levels):
+        values = {b: b + shortfall / level for b, shortfall in losses.items()}
+        best = max(values, key=lambda b: values[b])
+        found.append((values[best], laws[best]))
+    return found
+
+
+def searched_risks(task: RiskTask) -> Array:
+    """Value iteration from every atom as a negative stock."""
+    return np.array([value for value, _ in searched(task)])
+
+
+def planned_risks(task: RiskTask) -> Array:
+    """Value-at-risk of the law planned at a maximising stock."""
+    return np.array([law.cvar(level) for (_, law), level in zip(searched(task), task.levels, strict=True)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,7 +44,8 @@ CURVED: dict[str, Utility] = {
     "tanh x": np.tanh,
     "-|x - 1|": lambda x: -np.abs(x - 1.0),
 }
-UTILITIES = HOMOGENEOUS | CURVED
+ROOT: dict[str, Utility] = {"-sqrt|x|": lambda x: -np.sqrt(np.abs(x))}
+UTILITIES = HOMOGENEOUS | CURVED | ROOT
 LIPSCHITZ = ("x", "min(x, 0)", "max(x, 0)", "-|x|", "tanh x", "-|x - 1|")
 OTHERS = {
     "CVaR at 1/4": laws.conditional_value_at_risk(0.25),
@@ -60,7 +61,7 @@ def objective(name: str) -> Functional:
     return laws.expected_utility(
         UTILITIES[name],
         name=name,
-        homogeneous=name in HOMOGENEOUS,
+        homogeneous=name not in CURVED,
         lipschitz=1.0 if name in LIPSCHITZ else np.inf,
     )
 
@@ -143,6 +144,40 @@ class StockTask(ReturnTask):
         return self.steps * (TIE + 2 * self.utility_error) + self.utility_error
 
 
+@dataclass(frozen=True, eq=False)
+class RiskTask(ReturnTask):
+    """A model with levels of the conditional value-at-risk.
+
+    Attributes
+    ----------
+    levels : tuple of float
+        Masses of the lower tail, in (0, 1).
+    state : int
+        Start state.
+    coarse : bool
+        Whether only every fourth of the atoms is tried as a start stock.
+    """
+
+    levels: tuple[float, ...]
+    state: int = 0
+    coarse: bool = False
+
+    @property
+    def atoms(self) -> FloatArray:
+        """Atoms of all achievable laws, or those that are tried."""
+        return self.tables[self.state].atoms[:: 4 if self.coarse else 1]
+
+    @property
+    def tail_error(self) -> FloatArray:
+        """Rounding of expected losses over the level."""
+        return np.asarray(rounding(2 * self.largest_return, 512) / np.array(self.levels))
+
+    @property
+    def risk_error(self) -> FloatArray:
+        """The same, with ties of planned losses at every step."""
+        return np.asarray(self.tail_error + (self.steps + 1) * TIE / np.array(self.levels))
+
+
 def two_state_model(draw: Draw, largest: int) -> OutcomeModel:
     """Two states, two actions, rows Dirichlet(1), integer rewards up to ``largest`` in modulus."""
     shape = (2, 2, 2)
@@ -162,7 +197,7 @@ def drawn(draw: Draw, discount: float, names: Sequence[str]) -> StockTask:
 def stock_task(draw: Draw) -> StockTask:
     """Expected utilities, homogeneous where there is a discount."""
     discount = draw.choice((1.0, 0.5))
-    return drawn(draw, discount, (*UTILITIES,) if discount == 1.0 else (*HOMOGENEOUS,))
+    return drawn(draw, discount, (*HOMOGENEOUS, *CURVED) if discount == 1.0 else (*HOMOGENEOUS,))
 
 
 def functional_task(draw: Draw) -> StockTask:
@@ -191,3 +226,13 @@ def delayed_coin() -> OutcomeModel:
     law[1, 1, 2:] = 0.5
     reward[1, 1, 2:] = [2.2, -1]
     return OutcomeModel.from_transition_rewards(law, reward)
+
+
+def risk_task(draw: Draw) -> RiskTask:
+    """Three steps, rewards from -3 to 3."""
+    return RiskTask(two_state_model(draw, 3), 3, draw.choice((1.0, 0.5)), (0.1, 0.25, 0.5, 0.9))
+
+
+def coarse_risk_task(draw: Draw) -> RiskTask:
+    """As above, with a coarse grid of start stocks."""
+    return replace(risk_task(draw), coarse=draw.boolean().item())
