@@ -71,6 +71,8 @@ SPECIFIED = {
     "policy-guided-trajectories": "(a) (b) (c) (d) (e)",
     "policy-smoothing-adaptive-certificate": 2,
     "psv-opportunity": "(a) (b)",
+    "qvi-solvability": "(i) (ii)",
+    "random-exploration-fqi-error": 1,
     "rcsl-inconsistency": "(i) (ii)",
     "rdpo-unbiased-and-inflation": "(a) (b) (c) (d) (e)",
     "recoil-mixture-dual": "(i) (ii) (iii) (iv)",
