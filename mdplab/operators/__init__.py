@@ -37,6 +37,7 @@ from mdplab.operators.guidance import guided_regret, interventions, restart_law
 from mdplab.operators.inverse_soft import inverse_soft_backup
 from mdplab.operators.law_projections import categorical_projection, quantile_projection
 from mdplab.operators.lookahead import lookahead_backup, lookahead_values, worst_greedy_value
+from mdplab.operators.lipschitz import kernel_lipschitz_constant, lipschitz_constant
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
 from mdplab.operators.nucleus import nucleus, restricted_policy
@@ -141,7 +142,9 @@ __all__ = [
     "induced",
     "interventions",
     "inverse_soft_backup",
+    "kernel_lipschitz_constant",
     "largest_invariant_set",
+    "lipschitz_constant",
     "log_flows",
     "log_mixture",
     "log_partition",
