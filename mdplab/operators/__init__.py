@@ -72,6 +72,7 @@ from mdplab.operators.policy_gradient import (
     softmax_policy_gradient,
 )
 from mdplab.operators.policy_hessian import policy_hessian, policy_hessian_product
+from mdplab.operators.policy_selection import regret_at, sharpe_ratio_at
 from mdplab.operators.reachability import (
     largest_invariant_set,
     reachability_backup,
@@ -177,6 +178,7 @@ __all__ = [
     "push_forward",
     "quantile_projection",
     "reachability_backup",
+    "regret_at",
     "regulariser",
     "residual_backup",
     "residual_policy_log",
@@ -188,6 +190,7 @@ __all__ = [
     "segment_log_weights",
     "self_normalised",
     "shaping_rewards",
+    "sharpe_ratio_at",
     "soft_advantage",
     "soft_backup",
     "soft_policy_backup",

@@ -98,6 +98,7 @@ SPECIFIED = {
     "rql-shaping-equivalence": 4,
     "rql-tradeoff-monotone": "(L) (K) (envelope) (hidden)",
     "sac-as-mdpo": "(i) (ii) (iii)",
+    "sharpe-ratio-vs-accuracy": "(opposite) (transform) (affine)",
     "smore-mixture-dual": "(i) (ii)",
     "sirius-weighted-bc": 2,
     "soft-policy-gradient": 2,
