@@ -150,8 +150,13 @@ class ConjugateDual:
         rho``, and ``w'`` is at least the smaller of its values at the two ends (it is monotone, or zero up to the
         corner ``f'(0)`` and decreasing from there).  Let ``lam`` bound the smallest eigenvalue of the Hessian with
         these weights from below.  If ``g <= lam rho``, the gradient points outwards on the sphere, so that the
-        minimiser lies in the ball, and within ``g / lam``.  The mass moves by at most the larger of the values of
-        ``w'`` at the ends, times the movement.
+        minimiser lies in the ball, and within ``g / lam``.
+
+        The mass of a row moves by at most the larger value ``h_i`` of ``q_i w'`` at the ends, times the movement
+        ``u_i`` of its argument, and ``u_i <= r_i g / lam``.  With the smaller values ``l_i`` the sum ``alpha sum l_i
+        u_i^2`` is at most the scalar product of the gradient and the displacement, hence ``g^2 / lam``; by Cauchy and
+        Schwarz ``sum h_i u_i <= (sum h_i^2 / l_i)^{1/2} g / (alpha lam)^{1/2}`` over rows with ``l_i > 0``.  This
+        grows with the root of the condition only.
 
         Parameters
         ----------
@@ -172,28 +177,34 @@ class ConjugateDual:
         size = abs(self.matrix)
         norms = np.sqrt(np.asarray((size * size).sum(axis=1)).ravel()) / self.strength
         y = self.residual(x) / self.strength
-        width = 2.0 * _EPS * ((x.size + 3.0) * (size @ np.abs(x)) + np.abs(self.reward)) / self.strength
+        # entries of a flow matrix are differences from one: their rounding is not relative to their size
+        scale = (x.size + 4.0) * (size @ np.abs(x)) + 2.0 * float(np.abs(x).max()) + np.abs(self.reward)
+        width = _EPS * scale / self.strength
         mass = self.mass(x)
         with np.errstate(invalid="ignore", over="ignore"):
             steep = self._ends(y, width)[1] * width
-            slack = size.T @ (steep + _EPS * (mass.size + 8.0) * np.abs(mass)) + 4.0 * _EPS * np.abs(
-                self.linear
-            )
+            slack = size.T @ (steep + _EPS * (mass.size + 8.0) * np.abs(mass))
+            slack += _EPS * (4.0 * np.abs(self.linear) + 2.0 * float(np.abs(mass).sum()))
         gradient = float(np.linalg.norm(self.gradient(x))) + float(np.linalg.norm(slack))
         first = self._least_curvature(self._ends(y, width)[0])
         if not (first > 0.0 and np.isfinite(gradient)):
             return np.inf, np.inf
         for factor in (1.01, 2.0, 3.0):
             radius = factor * gradient / first
-            least = self._least_curvature(self._ends(y, norms * radius + width)[0])
+            low = self._ends(y, norms * radius + width)[0]
+            least = self._least_curvature(low)
             if least * radius >= gradient:
                 break
         else:
             return np.inf, np.inf
         error = gradient / least * (1.0 + 1e-9)
         moved = norms * error + width
-        with np.errstate(invalid="ignore", over="ignore"):
-            return error, float((self._ends(y, moved)[1] * moved).sum()) * (1.0 + 1e-9)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            high, curved = self._ends(y, moved)[1], low > 0.0
+            far = high * norms * error
+            energy = np.sqrt((high[curved] * (high[curved] / low[curved])).sum() / (self.strength * least))
+            mass_error = float(far[~curved].sum()) + min(float(far[curved].sum()), float(energy) * gradient)
+            return error, (mass_error + float((high * width).sum())) * (1.0 + 1e-9)
 
     def _ends(self, y: FloatArray, off: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Least and largest value of ``q w'`` on ``y - off``, ``y + off``, an infinite one beyond the domain."""
@@ -241,5 +252,7 @@ class ConjugateDual:
 
     def _gram(self, weights: FloatArray) -> FloatArray:
         """``matrix' diag(weights) matrix / strength`` as a dense array."""
+        if isinstance(self.matrix, np.ndarray):
+            return np.asarray(self.matrix.T @ ((weights / self.strength)[:, np.newaxis] * self.matrix))
         product: Any = self.matrix.T @ (sparse.diags_array(weights / self.strength) @ self.matrix)
         return np.asarray(product.toarray() if hasattr(product, "toarray") else product)

@@ -21,7 +21,7 @@ J. Nocedal, S. Wright (2006), Numerical Optimization, sections 16.4 and 19.6.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -39,6 +39,7 @@ __all__ = ["DualPoint", "linear_point", "newton_point"]
 _EPS = float(np.finfo(np.float64).eps)
 _STAGES = tuple(10.0 ** (-2 * k) for k in range(1, 6))
 _POLISH = 20
+_SMALL = 10_000  # entries up to which products with a dense matrix are the faster ones
 
 
 class DualPoint(NamedTuple):
@@ -74,7 +75,10 @@ def newton_point(
     -------
     DualPoint
     """
-    row, matrix = problem.divergence, sparse.csr_array(flow.matrix[:, columns])
+    row = problem.divergence
+    matrix: Any = sparse.csr_array(flow.matrix[:, columns])
+    if matrix.shape[0] * matrix.shape[1] <= _SMALL:
+        matrix = matrix.toarray()
     # the distance from the edge of the domain that the rounding of V leaves
     large = float(np.abs(flow.reward).max()) / (1.0 - flow.discount) / problem.strength
     edge = row.domain_upper * (1.0 - 64.0 * _EPS) - 64.0 * _EPS * large
@@ -144,7 +148,7 @@ def _polish(dual: ConjugateDual, found: DualPoint) -> DualPoint:
     inside = replace(
         dual, matrix=dual.matrix[~bounded], weights=dual.weights[~bounded], reward=dual.reward[~bounded]
     )
-    rows, goal = dual.matrix[active].toarray(), dual.reward[active] - bound
+    rows, goal = sparse.csr_array(dual.matrix)[active].toarray(), dual.reward[active] - bound
     x, held = found.value, found.mass[active]
     n = x.size
 

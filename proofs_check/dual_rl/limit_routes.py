@@ -124,8 +124,9 @@ class Charge(NamedTuple):
 def charge(task: OfflineTask, divergence: str, best: Optimum) -> Charge:
     """Cost and gap of the regularised optimum, read off the mass that its dual gives.
 
-    The argument y of the weight errs by ``k``, so that a mass errs by ``(e^k - 1) d`` (KL) or ``d_O k / 2`` (chi-square); the
-    divergence has the slope ``f'(d / d_O)``, which is y, cut off for the chi-square.
+    The argument y of the weight errs by ``k``, so that a mass errs by ``(e^k - 1) d`` (KL) or ``d_O k / 2`` (chi-square), all
+    together by no more than the 1-norm bound of the mass; the divergence has the slope ``f'(d / d_O)``, which is y, cut
+    off for the chi-square.
     """
     found = recovered(task, divergence)
     y, k = np.abs(found.residual) / task.strength, found.residual_error / task.strength
@@ -133,11 +134,15 @@ def charge(task: OfflineTask, divergence: str, best: Optimum) -> Charge:
     cost = task.strength * float(f_divergence(divergence).divergence(found.mass.ravel(), task.data.ravel()))
     size = task.strength * float((found.mass * (1 + y) + task.data).sum())
     gap = -float((found.mass * best.advantage).sum())
+
+    def weighed(slope: FloatArray) -> float:
+        return min(float((moved * slope).sum()), found.mass_error * float(slope.max()))
+
     return Charge(
         cost,
-        task.strength * float((moved * (y + k)).sum()) + float(rounding(size, y.size + 12)),
+        task.strength * weighed(y + k) + float(rounding(size, y.size + 12)),
         gap,
-        float((moved * np.abs(best.advantage)).sum())
+        weighed(np.abs(best.advantage))
         + (1 + found.mass_error) * best.advantage_error
         + float(rounding(gap, y.size + 4)),
         found,
@@ -145,13 +150,13 @@ def charge(task: OfflineTask, divergence: str, best: Optimum) -> Charge:
 
 
 def penalty(task: OfflineTask, divergence: str, mass: FloatArray, error: float) -> tuple[float, float]:
-    """``alpha D_f(d || d_O)`` of a mass whose entries have an error, and its own error."""
+    """``alpha D_f(d || d_O)`` of a mass that has an error in the 1-norm, and its own error."""
     data = task.data
     cost = task.strength * float(f_divergence(divergence).divergence(mass.ravel(), data.ravel()))
     share = np.maximum(mass, error) / data
     steep = np.abs(np.log(share)) + 1 if divergence == "kl" else 2 * share + 2
     size = task.strength * float((steep * (mass + data)).sum())
-    return cost, 2 * error * task.strength * float(steep.sum()) + float(rounding(size, data.size + 12))
+    return cost, 2 * error * task.strength * float(steep.max()) + float(rounding(size, data.size + 12))
 
 
 # --- the threshold of the chi-square --------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def recovered(task: OfflineTask, divergence: str) -> Recovered:
     reached = flow.reachable()
     rows = np.flatnonzero(reached[flow.state])
     dual = ConjugateDual(
-        flow.matrix[rows][:, np.flatnonzero(reached)],
+        flow.matrix[rows][:, np.flatnonzero(reached)].toarray(),
         flow.start[reached],
         flow.vector(task.data)[rows],
         flow.reward[rows],
@@ -78,9 +78,12 @@ def recovered(task: OfflineTask, divergence: str) -> Recovered:
 def policy_occupancy(task: OfflineTask, found: Recovered) -> tuple[FloatArray, float]:
     """Linear solve: occupancy of the policy ``d(s, a) / sum_b d(s, b)``, and a bound on the 1-norm of its error.
 
-    The policy of a state errs by at most ``2 e / d(s)`` in the 1-norm, an occupancy by the mean of that over 1 - gamma.
+    Where the mass of a state errs by ``e(s)`` in the 1-norm, its policy errs by at most ``2 e(s) / d(s)``; an occupancy
+    errs by the mean of that over 1 - gamma, and the ``e(s)`` sum up to the error of the mass.  The distance from the mass
+    that was found, and its error, bound the same distance.
     """
     d = occupancy(task.mdp, policy_of_occupancy(found.mass))
     shares = d[found.reached].sum(axis=1) / found.mass[found.reached].sum(axis=1)
-    moved = 2 * found.mass_error * float(shares.sum()) + float(rounding(4.0, d.size + 12))
-    return np.asarray(d), moved / (1 - task.mdp.discount)
+    moved = 2 * found.mass_error * float(shares.max()) + float(rounding(4.0, d.size + 12))
+    apart = float(np.abs(d - found.mass).sum()) + found.mass_error + float(rounding(1.0, d.size + 4))
+    return np.asarray(d), min(moved / (1 - task.mdp.discount), apart)

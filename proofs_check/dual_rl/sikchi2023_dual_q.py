@@ -272,7 +272,7 @@ attained = DUAL_Q.part(
     "(c)",
     r"the objective at $B_\pi^{-1}(R - \alpha f'(d^\pi/d_O))$ is the minimum",
     Equal(closed_objective, minima),
-    resolution=relative(1e-8),
+    resolution=relative(1e-9),
     reason="a stationary point: rounding of the objective",
     exact=(exact.closed_objective, exact.minima),
 )
