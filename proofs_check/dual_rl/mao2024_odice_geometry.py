@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims.tolerances import rounding
 from mdplab.divergences import f_divergence
 from mdplab.operators import flow_matrix
 from proofs_check.dual_rl import exact_dice as exact
@@ -43,10 +44,11 @@ def differences(task: GradientTask) -> Side:
 
 
 def product_error(task: GradientTask) -> float:
-    """Rounding of the inner product of both gradients."""
-    found = task.tabular
-    size = float(np.abs(found.forward).sum() + np.abs(found.backward).sum())
-    return 4 * size * rounding_of_weights(task, task.value)
+    """What errors of masses in the 1-norm cost the inner product of both gradients, and rounding of the sum."""
+    found, off = task.tabular, rounding_of_weights(task, task.value)
+    size = float(np.abs(found.forward).max() + np.abs(found.backward).max())
+    product = float(np.abs(found.forward) @ np.abs(found.backward))
+    return (size + off) * off + float(rounding(product, 2 * task.data.size + 24))
 
 
 def inner_product(task: GradientTask) -> Side:
@@ -83,11 +85,19 @@ def mass_meets_inflow(task: GradientTask) -> Side:
     return Side(float(bool(reached & {int(s) for s, _ in sources})))
 
 
+def square_error(task: GradientTask) -> float:
+    """What an error of g_f in the 1-norm costs its square, and rounding of the sum."""
+    forward, off = task.tabular.forward, rounding_of_weights(task, task.value)
+    return (2 * float(np.abs(forward).max()) + off) * off + float(
+        rounding(forward @ forward, forward.size + 8)
+    )
+
+
 def along_forward(task: GradientTask) -> Side:
-    """(g_f + eta g_perp) . g_f."""
+    """(g_f + eta g_perp) . g_f; whatever the errors of both gradients, only the projection's own rounding comes with eta."""
     found = task.tabular
-    size = (1 + task.scale) * float(np.abs(found.forward).max() + np.abs(found.backward).max())
-    error = 8 * task.value.size * size * rounding_of_weights(task, task.value)
+    product = task.scale * float(np.linalg.norm(found.forward) * np.linalg.norm(found.backward))
+    error = square_error(task) + rounding(product, 6 * task.value.size + 24)
     return Side(-found.direction(task.scale) @ found.forward, error)
 
 
@@ -95,7 +105,7 @@ def forward_square(task: GradientTask) -> Side:
     """|g_f|^2, the sum of squares of the masses of the states."""
     y = residual(task, task.value, task.value) / task.strength
     mass = (task.data * f_divergence(task.divergence).weight(y)).sum(axis=1)
-    return Side((mass**2).sum(), 4 * float(mass.sum()) * rounding_of_weights(task, task.value))
+    return Side((mass**2).sum(), square_error(task))
 
 
 def frozen_slope(task: GradientTask) -> Side:
@@ -234,8 +244,8 @@ sign = GEOMETRY.part(
     "(ii)",
     r"$g_f \cdot g_b \le 0$ in tabular form",
     AtMost(inner_product, zero),
-    resolution=relative(1e-10, 2),
-    reason="rounding of weights and of sums of products: 1e-10",
+    resolution=relative(1e-11, 2),
+    reason="rounding of weights, whose exponents reach tens, and of sums of products: 1e-11 of the squares",
     assumes=("A1",),
     cross_left=meeting_masses,
     closed=("right",),
@@ -256,8 +266,8 @@ frozen = GEOMETRY.part(
     "(iii)",
     r"$(g_f + \eta g_\perp) \cdot g_f = \|g_f\|^2$",
     Equal(along_forward, forward_square),
-    resolution=lambda task: (1 + task.scale) * relative(1e-10, 2)(task),
-    reason="rounding of weights and of the projection: 1e-10 of the squares",
+    resolution=relative(1e-11, 2),
+    reason="rounding of weights, whose exponents reach tens, and of the projection: 1e-11 of the squares",
     assumes=("A1", "A2"),
     exact=(exact.along_forward, exact.forward_square),
 )

@@ -50,11 +50,20 @@ def tilted(task: ExtractionTask, base: FloatArray | None = None) -> tuple[FloatA
     return first, second
 
 
+def exponent(task: ExtractionTask) -> float:
+    """Largest exponent of a weight."""
+    return float(np.abs(task.values).max() + np.abs(task.perturbation).max()) / task.temperature
+
+
 def tilt_error(task: ExtractionTask) -> FloatArray:
     """Rounding of the total variation: of exponents and their sums."""
     charged = task.base[task.base > 0]
-    exponent = (np.abs(task.values).max() + np.abs(task.perturbation).max()) / task.temperature
-    return rounding(2 + 2 * exponent - float(np.log(charged.min())), 4 * task.base.size + 24)
+    return rounding(2 + 2 * exponent(task) - float(np.log(charged.min())), 4 * task.base.size + 24)
+
+
+def tilt_resolution(task: ExtractionTask) -> float:
+    """1e-12, in proportion to exponents beyond 25."""
+    return 1e-12 * max(1.0, exponent(task) / 25, exponent(sharp_task(task)) / 25)
 
 
 def moved_policy(task: ExtractionTask) -> Side:
@@ -188,8 +197,8 @@ softmax = AWR.part(
     "(i)",
     r"$\mathrm{TV}(\pi, \pi') \le \tanh\frac\varepsilon{2\beta}$",
     AtMost(moved_policy, ceiling),
-    resolution=1e-10,
-    reason="rounding of exponents up to 1e3",
+    resolution=tilt_resolution,
+    reason="rounding of exponents: 1e-12, in proportion beyond 25",
     cross_left=moved_set,
     closed=("right",),
     specified_tightness="0.99999",
@@ -199,8 +208,8 @@ AWR.part(
     "(i, sharp)",
     r"equality for base odds $e^{\varepsilon/\beta}$ and $e = \pm\varepsilon$",
     Equal(sharply_moved, ceiling),
-    resolution=1e-10,
-    reason="rounding of exponents up to 1e3",
+    resolution=tilt_resolution,
+    reason="rounding of exponents: 1e-12, in proportion beyond 25",
     exact=(exact.sharply_moved, exact.ceiling),
 )
 AWR.part(
