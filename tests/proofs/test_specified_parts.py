@@ -41,6 +41,7 @@ SPECIFIED = {
     "fdvl-implicit-maximiser": "(a) (b) (c) (d) (e)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
     "fisor-weighted-bc": 4,
+    "gorp-effective-horizon-bound": 1,
     "guided-chain-not-tilt": "(a) (b) (c) (d)",
     "gfn-balance": "(a) (b) (c) (d)",
     "gfn-outcome-conditioned": "(a) (b) (c)",
