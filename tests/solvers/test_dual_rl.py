@@ -235,6 +235,23 @@ def test_newton_bound_is_not_vacuous() -> None:
             assert np.abs(dual.mass(x) - exact.occupancy.ravel()).sum() <= mass_error < 1e-2
 
 
+def test_the_mass_errs_by_the_root_of_the_condition() -> None:
+    """A rare state makes the curvature small; a bound by its inverse would be a hundred times larger."""
+    rng = np.random.default_rng(1)
+    rare = np.array([1 - 1e-6, 1e-6])
+    model = MDP(np.tile(rare, (2, 2, 1)), m2().reward, discount=0.9, initial=rare)
+    flow, data = FlowPolytope.of(model), np.array([[0.5, 0.5 - 1e-6], [5e-7, 5e-7]])
+    exact = dual_v(model, data, divergence="kl", strength=0.3)
+    dual = ConjugateDual(flow.matrix, flow.start, flow.vector(data), flow.reward, f_divergence("kl"), 0.3)
+    least = float(np.linalg.eigvalsh(dual.hessian(exact.value))[0])
+    for _ in range(20):
+        x = exact.value + 1e-7 * rng.normal(size=2)
+        point_error, mass_error = dual.newton_bound(x)
+        assert np.abs(dual.mass(x) - exact.occupancy.ravel()).sum() <= mass_error
+        assert mass_error <= 1.2 * float(np.linalg.norm(dual.gradient(x))) / np.sqrt(0.3 * least)
+        assert 100 * mass_error < point_error
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
