@@ -59,6 +59,7 @@ SPECIFIED = {
     "irl-is-td-regularised-mle": "(MDP) (tree)",
     "irl-limit-selects-potential": "(optima) (least) (rate)",
     "kl-objective-balance": 3,
+    "lipschitz-value-from-reward-and-dynamics": 3,
     "lipschitz-value-model-gap": 3,
     "lp-duality-mdp": 4,
     "mask-optimal-value": "(a) (b) (c) (d)",
