@@ -179,9 +179,18 @@ def _moment(
         (left.constant, w, right.square),
         (left.constant, np.ones_like(v), right.constant),
     )
-    value = sum(a.T @ (m[:, None] * b) for a, m, b in pieces)
-    size = sum(np.abs(a).T @ (m[:, None] * np.abs(b)) for a, m, b in pieces)
-    return np.asarray(value), np.asarray(size)
+    products = [_rows(a)[:, None] * (m * _rows(b))[None] for a, m, b in pieces]
+    return np.asarray(sum(x.sum(axis=-1) for x in products)), np.asarray(
+        sum(np.abs(x).sum(axis=-1) for x in products)
+    )
+
+
+def _rows(features: FloatArray) -> FloatArray:
+    """Time along the last, contiguous axis: its sums are pairwise, of at most ``_PAIRWISE`` successive additions."""
+    return np.ascontiguousarray(features.T)
+
+
+_PAIRWISE = 40  # blocks of 128 in 8 accumulators, then halves: 19 + log2(N / 128) for N terms
 
 
 def _at(features: Features, part: slice) -> Features:
@@ -199,7 +208,7 @@ def _reward(n_steps: int) -> Features:
 def _system(
     matrix: FloatArray, right: FloatArray, matrix_size: FloatArray, right_size: FloatArray, terms: int
 ) -> LinearSystem:
-    operations = terms + 40  # sequential sums of `terms` products of exponentials
+    operations = terms + 40  # `terms` successive additions of products of exponentials
     return LinearSystem(
         matrix, right.ravel(), rounding(matrix_size, operations), rounding(right_size, operations).ravel()
     )
@@ -264,7 +273,7 @@ def projection(process: OrnsteinUhlenbeck, features: Features) -> LinearSystem:
 def mean_square_td(process: OrnsteinUhlenbeck, features: Features) -> LinearSystem:
     """Normal equations of the mean-square TD error ``sum_k E delta_k(w)^2``."""
     ahead, ahead_size, cross, cross_size, _ = _differences(process, features)
-    return _system(ahead, -cross, ahead_size, cross_size, features.square.shape[0])
+    return _system(ahead, -cross, ahead_size, cross_size, _PAIRWISE)
 
 
 def mean_square_td_error(process: OrnsteinUhlenbeck, features: Features, weights: ArrayLike) -> float:

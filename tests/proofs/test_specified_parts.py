@@ -13,6 +13,8 @@ SPECIFIED = {
     "cmorl-constrained-recovers-front": "(i) (ii) (iii) (iv)",
     "conditional-training-is-tilting": "(i) (ii) (iii) (iv)",
     "cql-is-dual-q": "(i) (ii)",
+    "ctmartingale-loss-is-projection": 2,
+    "ctmartingale-msvd-and-quadratic-variation": "(i) (ii) (iii)",
     "ctmartingale-orthogonality-rate": 2,
     "debate-reward": "(i) (ii)",
     "demreg-bc-rate": "(middle) (bound) (enumeration) (rate) (constant) (consequence)",
