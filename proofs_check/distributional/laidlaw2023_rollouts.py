@@ -9,153 +9,74 @@ estimate may take another optimal action, after which the values mislead, and th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from math import ceil, log
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import BoolArray, FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, Claim, Known, Side, rounding
+from mdplab._typing import FloatArray
+from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, Claim, Equal, Known, Side, rounding
 from mdplab.enumeration import all_tuples, greedy_rollout_success
-from mdplab.instances import Draw
 from mdplab.models import FiniteHorizonMDP
 from mdplab.operators import lookahead_values
-from proofs_check.distributional.laidlaw2023_effective_horizon import TREE, greedy_values, start
+from proofs_check.distributional import exact_rollouts as exact
+from proofs_check.distributional.laidlaw2023_effective_horizon import greedy_values
+from proofs_check.distributional.rollout_tasks import (
+    CHAINS,
+    CROSSROADS,
+    FINES,
+    TREES,
+    RolloutTask,
+    merged_task,
+    paid_or_fined_task,
+    rollout_task,
+)
 
-MOST_ROLLOUTS = 1000
-"""Random instances for which the formula asks for more rollouts are left out."""
-
-# --- instances ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class RolloutTask:
-    """A deterministic model and the number of planned actions.
-
-    Attributes
-    ----------
-    mdp : FiniteHorizonMDP
-        Integer rewards of the pair.
-    steps : int
-        k.
-    """
-
-    mdp: FiniteHorizonMDP
-    steps: int
-
-    def separations(self) -> Iterator[tuple[float, float, float]]:
-        """Largest ``Q^k``, ``V*`` and ``Delta`` where optimal actions lead and some action is not optimal."""
-        mdp = self.mdp
-        best = solvers.backward_induction(mdp)
-        q = lookahead_values(mdp, self.steps)[-1]
-        reached: BoolArray = np.asarray(mdp.initial) > 0
-        for h in range(mdp.horizon):
-            optimal = best.q[h] >= best.value[h][:, np.newaxis] - 1e-9
-            for s in np.flatnonzero(reached & ~optimal.all(axis=1)):
-                apart = q[h, s, optimal[s]].max() - q[h, s, ~optimal[s]].max()
-                yield float(q[h, s].max()), float(best.value[h, s]), float(apart)
-            led = (mdp.stage_kernel(h) > 0) & (reached[:, np.newaxis] & optimal)[..., np.newaxis]
-            reached = led.any(axis=(0, 1))
-
-    @property
-    def separated(self) -> bool:
-        """Whether every separation is positive."""
-        return all(apart > 1e-9 for _, _, apart in self.separations())
-
-    def needed(self, constant: float = 8.0) -> float:
-        """Number of rollouts of the formula."""
-        mdp = self.mdp
-        ratio = max((q * v / apart**2 for q, v, apart in self.separations()), default=0.0)
-        return constant * ratio * log(2 * mdp.horizon * mdp.n_actions**self.steps)
-
-    def rollouts(self, constant: float = 8.0) -> int:
-        """The least number of rollouts that is not below the formula, rounding included, and at least one."""
-        return max(1, ceil(self.needed(constant) * (1 + 1e-12)))
-
-
-def _drawn(draw: Draw, least: int) -> RolloutTask:
-    n_actions = draw.integer(2, 3)
-    kernel = np.eye(4)[draw.integers(0, 3, (4, n_actions))]
-    reward = draw.integers(least, 2, (4, n_actions)).astype(float)
-    return RolloutTask(FiniteHorizonMDP(kernel, reward, 3, initial=start()), draw.integer(1, 3))
-
-
-def rollout_task(draw: Draw) -> RolloutTask:
-    """S = 4, A in 2..3, T = 3, random successors, rewards 0..2, k in 1..3; separated, at most 1000 rollouts needed."""
-    task = _drawn(draw, 0)
-    if not task.separated or task.rollouts() > MOST_ROLLOUTS:
-        draw.reject("not separated, or too many rollouts")
-    return task
-
-
-def merged_task(draw: Draw) -> RolloutTask:
-    """As the rollout tasks, separated or not."""
-    task = _drawn(draw, 0)
-    if any(abs(apart) <= 1e-9 for *_, apart in task.separations()) or task.rollouts() > MOST_ROLLOUTS:
-        draw.reject("no separation at all, or too many rollouts")
-    return task
-
-
-def paid_or_fined_task(draw: Draw) -> RolloutTask:
-    """As the rollout tasks, rewards -2..2."""
-    task = _drawn(draw, -2)
-    if not task.separated or task.rollouts() > MOST_ROLLOUTS:
-        draw.reject("not separated, or too many rollouts")
-    return task
-
-
-def chain() -> FiniteHorizonMDP:
-    """Action 0 leads back to state 0, action 1 on to 1, 2, 3, where both stay; 1 is paid for action 1 in state 2."""
-    successor = [[0, 1], [0, 2], [0, 3], [3, 3]]
-    reward = np.zeros((4, 2))
-    reward[2, 1] = 1.0
-    return FiniteHorizonMDP(np.eye(4)[successor], reward, 3, initial=start())
-
-
-def crossroads() -> FiniteHorizonMDP:
-    """All three actions at the start are optimal; greedy play takes the one after which random play is a good guide."""
-    successor = [[1, 2, 2], [6, 7, 7], [4, 5, 5], *([s] * 3 for s in range(3, 8))]
-    reward = np.zeros((8, 3))
-    reward[4:] = [[24, 0, 0], [17, 17, 16], [24, 24, 24], [9, 9, 9]]
-    return FiniteHorizonMDP(np.eye(8)[successor], reward, 3, initial=np.eye(8)[0])
-
-
-def fines() -> FiniteHorizonMDP:
-    """Action 0 leads to a last step with fines (0, 4, 4), the others to one with a fine of 3: the best return is 0."""
-    successor = [[1, 2, 2], [1, 1, 1], [2, 2, 2]]
-    reward = [[0, 0, 0], [0, -4, -4], [-3, -3, -3]]
-    return FiniteHorizonMDP(np.eye(3)[successor], reward, 2, initial=[1.0, 0.0, 0.0])
-
-
-CHAINS = tuple(RolloutTask(chain(), k) for k in (1, 2, 3))
-TREES = tuple(RolloutTask(TREE, k) for k in (1, 2, 3))
-CROSSROADS = RolloutTask(crossroads(), 1)
-FINES = RolloutTask(fines(), 1)
+FEW = (1, 2, 5)
+"""Numbers of rollouts at which the probability of success is compared exactly."""
 
 # --- routes ---------------------------------------------------------------------------------------------------------
 
 
-def _spread(task: RolloutTask) -> float:
-    """Largest range of a return."""
-    return task.mdp.horizon * float(np.ptp(task.mdp.reward)) + 1
+def _success(mdp: FiniteHorizonMDP, steps: int, rollouts: int) -> Side:
+    found = greedy_rollout_success(mdp, steps, rollouts)
+    # all terms are positive: a relative error, of the sums of one law, of A^k of them, of T stages
+    spread = mdp.horizon * float(np.ptp(mdp.reward)) + 1
+    sums = rollouts * spread * (np.log2(rollouts) + 4)
+    return Side(found, rounding(found, ceil(mdp.horizon * (mdp.n_actions**steps + 2) * sums)))
+
+
+def _stacked(sides: list[Side]) -> Side:
+    return Side(np.array([side.value for side in sides]), np.array([side.error for side in sides]))
 
 
 def success(task: RolloutTask, *, constant: float = 8.0) -> Side:
     """Convolution powers by repeated squaring: probability that all actions are optimal, at the least number of rollouts"""
-    rollouts = task.rollouts(constant)
-    found = greedy_rollout_success(task.mdp, task.steps, rollouts)
-    # all terms are positive: a relative error, of the sums of one law, of A^k of them, of T stages
-    sums = rollouts * _spread(task) * (np.log2(rollouts) + 4)
-    plans = task.mdp.n_actions**task.steps
-    return Side(found, rounding(found, ceil(task.mdp.horizon * (plans + 2) * sums)))
+    return _success(task.mdp, task.steps, task.rollouts(constant))
+
+
+def success_of_few(task: RolloutTask, *, mirrored: bool = False) -> Side:
+    """Convolution powers by repeated squaring: probability that all actions are optimal, with 1, 2 and 5 rollouts"""
+    mdp = task.mdp
+    if mirrored:
+        mdp = FiniteHorizonMDP(mdp.transition[:, ::-1], mdp.reward[:, ::-1], mdp.horizon, initial=mdp.initial)
+    return _stacked([_success(mdp, task.steps, m) for m in FEW])
+
+
+def success_of_few_by_frequencies(task: RolloutTask) -> Side:
+    """Characteristic functions: probability that all actions are optimal, with 1, 2 and 5 rollouts"""
+    return _stacked([_by_frequencies(task, m) for m in FEW])
 
 
 def success_by_frequencies(task: RolloutTask) -> Side:
     """Characteristic functions: laws of the sums by Fourier transforms, and a forward sweep over the optimal paths"""
-    mdp, rollouts = task.mdp, task.rollouts()
+    return _by_frequencies(task, task.rollouts())
+
+
+def _by_frequencies(task: RolloutTask, rollouts: int) -> Side:
+    mdp = task.mdp
     reward = (mdp.reward - mdp.reward.min()).astype(int)
     successor = mdp.transition.argmax(axis=-1)
     size = rollouts * mdp.horizon * int(reward.max()) + 1
@@ -211,7 +132,8 @@ GORP = Claim(
     $Q^k_t(s, \cdot)$ over optimal actions less the best over the others. If $\Delta^k_t(s) > 0$ and
     $$m \ge 8 \max_{t, s} \frac{\max_a Q^k_t(s, a)\, V^*_t(s)}{\Delta^k_t(s)^2} \log(2 T A^k)$$
     over the $(t, s)$ that optimal actions reach from the start and that have an action that is not optimal, then all actions
-    are optimal with probability at least $\frac12$.
+    are optimal with probability at least $\frac12$. The probability itself is exact: sums over $m$ episodes have laws that are
+    $m$-fold convolutions.
 
     *Proof.* The reward-to-go after a sequence has mean $q \le Q = \max_a Q^k$ and lies in $[0, V^*]$, so its variance is at most
     $V^* q$. A Chernoff bound for the best sequence of an optimal action and Bernstein's for each other make every comparison with the
@@ -250,6 +172,16 @@ SHARED = {
     "backward_induction": "gives the number of rollouts, an input of both routes; the left one finds optimal actions by itself, in integers"
 }
 
+exact_part = GORP.part(
+    "success",
+    r"$\Pr(\text{all actions optimal})$ with $1$, $2$ and $5$ rollouts: convolutions against characteristic functions",
+    Equal(success_of_few, success_of_few_by_frequencies),
+    resolution=1e-9,
+    reason="sums of a law of at most a hundred values",
+    shared={"backward_induction": "the left route finds optimal actions by itself, in integers"},
+    assumes=("A1",),
+    exact=(exact.by_convolutions, exact.by_counting),
+)
 success_part = GORP.part(
     "bound",
     r"$\Pr(\text{all actions optimal}) \ge \frac12$ at the least number of rollouts of the formula",
@@ -343,6 +275,12 @@ def _(task: RolloutTask) -> Iterator[Known]:
 
 # --- what must fail -------------------------------------------------------------------------------------------------
 
+exact_part.control(
+    "ties to the highest action",
+    kind="mutation",
+    instance=TREES[0],
+    left=partial(success_of_few, mirrored=True),
+)
 success_part.control("negative rewards", kind="assumption", drops="A2", instance=FINES)
 success_part.control("two steps on the tree", kind="assumption", drops="A3", instance=TREES[1])
 success_part.control(

@@ -43,7 +43,7 @@ SPECIFIED = {
     "fdvl-implicit-maximiser": "(a) (b) (c) (d) (e)",
     "fisor-largest-feasible-region": "(i) (ii) (iii)",
     "fisor-weighted-bc": 4,
-    "gorp-effective-horizon-bound": 1,
+    "gorp-effective-horizon-bound": 2,
     "guided-chain-not-tilt": "(a) (b) (c) (d)",
     "gfn-balance": "(a) (b) (c) (d)",
     "gfn-outcome-conditioned": "(a) (b) (c)",
