@@ -6,6 +6,7 @@ An operator is a plain function of a frozen model and arrays; it solves nothing 
 from __future__ import annotations
 
 from mdplab.operators.alternating import alternating_value
+from mdplab.operators.auction import auction_action_values, largest_worthwhile_bids
 from mdplab.operators.bellman import (
     action_values,
     advantage,
@@ -112,6 +113,7 @@ __all__ = [
     "action_values",
     "advantage",
     "alternating_value",
+    "auction_action_values",
     "categorical_projection",
     "chain_kl",
     "chain_to_features",
@@ -145,6 +147,7 @@ __all__ = [
     "inverse_soft_backup",
     "kernel_lipschitz_constant",
     "largest_invariant_set",
+    "largest_worthwhile_bids",
     "lipschitz_constant",
     "log_flows",
     "log_mixture",

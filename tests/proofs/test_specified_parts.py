@@ -101,6 +101,7 @@ SPECIFIED = {
     "rql-retempering": "(i) (ii) (iii)",
     "rql-shaping-equivalence": 4,
     "rql-tradeoff-monotone": "(L) (K) (envelope) (hidden)",
+    "rtb-optimal-bid-and-budget-monotonicity": "(i) (ii) (iii) (iv) (v)",
     "sac-as-mdpo": "(i) (ii) (iii)",
     "sharpe-ratio-vs-accuracy": "(opposite) (transform) (affine)",
     "smore-mixture-dual": "(i) (ii)",

@@ -1,0 +1,46 @@
+"""Values of bids in budgeted second-price auctions, and the rule of the largest worthwhile price."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mdplab._typing import FloatArray
+from mdplab.operators import auction_action_values, largest_worthwhile_bids
+
+
+def naive_value(price: FloatArray, rate: float, value: FloatArray, budget: int, bid: int) -> float:
+    return float(
+        sum(
+            chance * (rate + value[budget - cost] if cost <= bid else value[budget])
+            for cost, chance in enumerate(price)
+        )
+    )
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_values_and_the_rule_agree_with_sums_over_prices(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    prices, rates = rng.dirichlet(np.ones(4), 2), rng.uniform(size=2)
+    value = np.cumsum(rng.uniform(size=7))
+    found, bids = auction_action_values(prices, rates, value), largest_worthwhile_bids(rates, value, 3)
+    for b, j in np.ndindex(7, 2):
+        wanted = [naive_value(prices[j], float(rates[j]), value, b, a) for a in range(min(b, 3) + 1)]
+        np.testing.assert_allclose(found[b, j, : len(wanted)], wanted, rtol=0, atol=1e-14)
+        assert np.all(found[b, j, len(wanted) :] == -np.inf)
+        assert found[b, j, bids[b, j]] >= max(wanted) - 1e-14
+
+
+def test_a_worthwhile_price_above_the_budget_is_not_bid() -> None:
+    np.testing.assert_array_equal(largest_worthwhile_bids([1.0], np.zeros(4), 2), [[0], [1], [2], [2]])
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match=r"expected shapes \(J, M \+ 1\)"):
+        auction_action_values([[1.0]], [0.1, 0.2], [0.0])
+    with pytest.raises(ValueError, match="rows of probabilities"):
+        auction_action_values([[0.5, 0.4]], [0.1], [0.0])
+    with pytest.raises(ValueError, match="non-decreasing value"):
+        largest_worthwhile_bids([0.1], [1.0, 0.0], 1)
