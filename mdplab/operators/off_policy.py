@@ -240,10 +240,12 @@ def doubly_robust(
 
     Parameters
     ----------
-    log, target, behaviour, discount
-        As for :func:`importance_sampling`.
+    log, target, behaviour
+        As for :func:`importance_ratios`.
     q : array_like (S, A) or (H, S, A)
         Estimated action values, any.
+    discount : float, default 1
+        In [0, 1].
 
     Returns
     -------
