@@ -9,6 +9,7 @@ from mdplab.claims import Claim, records
 SPECIFIED = {
     "anchored-reward-weighting": "(a) (b) (c) (d)",
     "awr-reward-corruption": "(i) (ii)",
+    "beer-cosine-bound": 2,
     "best-of-n-kl": 4,
     "cmorl-constrained-recovers-front": "(i) (ii) (iii) (iv)",
     "conditional-training-is-tilting": "(i) (ii) (iii) (iv)",
