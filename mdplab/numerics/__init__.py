@@ -30,6 +30,7 @@ from mdplab.numerics.regression import (
     ridge_regression,
     spectral_regression,
 )
+from mdplab.numerics.riccati import Regulator, linear_regulator
 from mdplab.numerics.scalar import MaximumSolution, RootSolution, bisect_rows, maximum, monotone_root
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "MinimumEnclosure",
     "RateFit",
     "RegressionSolution",
+    "Regulator",
     "RootSolution",
     "adaptive_quadrature",
     "bisect_rows",
@@ -56,6 +58,7 @@ __all__ = [
     "huber_location",
     "hypervolume",
     "least_squares",
+    "linear_regulator",
     "local_slopes",
     "log_determinant",
     "maximum",

@@ -62,6 +62,7 @@ SPECIFIED = {
     "irl-is-td-regularised-mle": "(MDP) (tree)",
     "irl-limit-selects-potential": "(optima) (least) (rate)",
     "kl-objective-balance": 3,
+    "lipschitz-feedback-closed-loop": "(i) (ii) (iii)",
     "lipschitz-value-from-reward-and-dynamics": 3,
     "lipschitz-value-model-gap": 3,
     "lp-duality-mdp": 4,
