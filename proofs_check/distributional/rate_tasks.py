@@ -115,11 +115,11 @@ STOCKS = (-2.0, -1.5, -1.0, -0.6, 0.0)
 CLIPPED = ("min(x, 0)", "-|x|")
 
 
-def drawn(draw: Draw, names: tuple[str, ...], most: int = 1) -> RateTask:
+def drawn(draw: Draw, names: tuple[str, ...], last: int = 13) -> RateTask:
     """Two states, two actions, rows Dirichlet(.7), rewards 0 and 1."""
     shape = (2, 2, 2)
-    model = OutcomeModel.from_transition_rewards(draw.weights(shape, 0.7), draw.integers(0, most, shape))
-    return RateTask(model, draw.choice(names), STOCKS)
+    model = OutcomeModel.from_transition_rewards(draw.weights(shape, 0.7), draw.integers(0, 1, shape))
+    return RateTask(model, draw.choice(names), STOCKS, last)
 
 
 def rate_task(draw: Draw) -> RateTask:
@@ -129,18 +129,17 @@ def rate_task(draw: Draw) -> RateTask:
 
 def mixed_task(draw: Draw) -> RateTask:
     """Objectives that need not be indifferent to mixtures."""
-    return drawn(draw, ("CVaR at 1/4", "CVaR at 3/4"))
+    return drawn(draw, ("CVaR at 1/4", "CVaR at 3/4"), 9)
 
 
 def unscaled_task(draw: Draw) -> RateTask:
     """Utilities that need not be homogeneous."""
-    return drawn(draw, ("tanh x", "-|x - 1|"))
+    return drawn(draw, ("tanh x", "-|x - 1|"), 9)
 
 
-def loop(name: str, stock: float, reward: int = 1, bound: float = 1.0) -> RateTask:
+def loop(name: str, stock: float, reward: int = 1, last: int = 13) -> RateTask:
     """One state, one action, one reward for ever."""
-    model = OutcomeModel(np.ones((1, 1, 1)), [float(reward)], [0])
-    return RateTask(model, name, (stock,), bound=bound)
+    return RateTask(OutcomeModel(np.ones((1, 1, 1)), [float(reward)], [0]), name, (stock,), last)
 
 
 def loop_task(draw: Draw) -> RateTask:
@@ -151,12 +150,12 @@ def loop_task(draw: Draw) -> RateTask:
 def rough_loop_task(draw: Draw) -> RateTask:
     """Utilities that need not be Lipschitz; the stock -2 as often as not."""
     name = draw.choice(("1{x >= 0}", "-sqrt|x|", "min(x, 0)"))
-    return loop(name, draw.choice((-2.0, draw.number(-3.0, 1.0))), 1)
+    return loop(name, draw.choice((-2.0, draw.number(-3.0, 1.0))), 1, 9)
 
 
 def rich_loop_task(draw: Draw) -> RateTask:
     """Rewards that may exceed what they are assumed to be bounded by."""
-    return loop(draw.choice(CLIPPED), draw.number(-6.0, 1.0), draw.integer(0, 3))
+    return loop(draw.choice(CLIPPED), draw.number(-6.0, 1.0), draw.integer(0, 3), 9)
 
 
 M2_ONES = RateTask(
