@@ -78,4 +78,5 @@ def linear_regulator(
         p = np.asarray(solve_discrete_are(a, b, q, r), dtype=np.float64)
     except np.linalg.LinAlgError as problem:
         raise ValueError(f"plant: no feedback with a finite cost was found ({problem})") from problem
-    return Regulator(-np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a), (p + p.T) / 2)
+    gain = np.asarray(-np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a), dtype=np.float64)
+    return Regulator(gain, (p + p.T) / 2)

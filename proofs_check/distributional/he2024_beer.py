@@ -132,7 +132,8 @@ COIN = FeatureTask(
 
 
 def lengths(task: FeatureTask, following: FloatArray) -> FloatArray:
-    return np.square(task.rows).sum(axis=1) + task.mdp.discount**2 * np.square(following).sum(axis=1)
+    ours, next_ones = np.square(task.rows).sum(axis=1), np.square(following).sum(axis=1)
+    return np.asarray(ours + task.mdp.discount**2 * next_ones)
 
 
 def error(task: FeatureTask) -> FloatArray:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from mdplab import solvers
@@ -91,7 +88,7 @@ def distance_error(positions: FloatArray) -> float:
     return float(rounding(np.ptp(positions), 4 * positions.size + 8))
 
 
-def quantile_slope(rows: Sequence[Any], positions: FloatArray) -> Side:
+def quantile_slope(rows: FloatArray, positions: FloatArray) -> Side:
     """Lipschitz constant of the rows (S, S) of a chain over all pairs, by couplings of quantiles."""
     best, worst = 0.0, 0.0
     for i in range(positions.size):
