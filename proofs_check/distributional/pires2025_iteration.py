@@ -333,7 +333,7 @@ def worst_gap(task: IterationTask, number: int) -> float:
     "(line), the gap at the start, the worst gap over all reachable nodes (at the scale of the start), and the bound of (iii)."
 )
 def _(ax: Any) -> None:
-    steps = np.arange(SLOW.steps)
+    steps = list(range(SLOW.steps))
     ax.axhline(SLOW.best.values[SLOW.start], color="0.5", linewidth=0.8)
     values = [SLOW.policy(n).values[SLOW.start] for n in steps]
     ax.plot(steps, values, "o-", color="C0", label="value at the start")
