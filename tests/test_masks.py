@@ -218,6 +218,13 @@ OPERATORS: dict[str, Case] = {
     "segment_log_weights": lambda m, lift: operators.segment_log_weights(
         undiscounted(m), policy(m, lift), **SOFT
     ),
+    "lookahead_backup": lambda m, lift: operators.lookahead_backup(
+        stages(m), np.stack([table(lift, fill=np.nan)] * 3)
+    ),
+    "lookahead_values": lambda m, lift: operators.lookahead_values(stages(m), 3),
+    "worst_greedy_value": lambda m, lift: operators.worst_greedy_value(
+        stages(m), np.stack([table(lift, fill=np.nan)] * 3), 0.5
+    ),
     "shaping_rewards": lambda m, lift: operators.shaping_rewards(stages(m), np.stack([values()] * 4)),
     "soft_backup": lambda m, lift: operators.soft_backup(m, table(lift, fill=np.nan), **SOFT),
     "soft_policy_backup": lambda m, lift: operators.soft_policy_backup(m, logits(m, lift), values(), **SOFT),
@@ -258,6 +265,8 @@ REFUSED: dict[str, Case] = {
     ),
     "policy_evaluation": lambda m, lift: solvers.policy_evaluation(m, np.full((S, MORE), 1 / MORE)),
     "LinearMDP.from_mdp": lambda m, lift: LinearMDP.from_mdp(m, np.ones((S, m.n_actions, 1))),
+    "greedy_rollout_choice": lambda m, lift: enumeration.greedy_rollout_choice(undiscounted(m), 0, 0, 1, 2),
+    "greedy_rollout_success": lambda m, lift: enumeration.greedy_rollout_success(undiscounted(m), 1, 2),
 }
 ELSEWHERE = {
     "as_gymnasium",  # tests/instances/test_gymnasium.py
@@ -268,6 +277,12 @@ ELSEWHERE = {
     "linear_backward_induction",
     "greedy_distributional_backup",  # outcome models have no mask
     "enumerate_outcome_trajectories",
+    "reachable_nodes",
+    "return_laws",
+    "stock_value_iteration",
+    "stock_policy_evaluation",
+    "stock_policy_iteration",
+    "doubly_robust_variance",
 }
 LOOSE = {
     "conic_constrained_program": 1e-5,

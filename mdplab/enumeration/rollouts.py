@@ -24,6 +24,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.enumeration.combinatorics import all_tuples, check_count
 from mdplab.models import FiniteHorizonMDP
+from mdplab.models._validate import first, place
 
 __all__ = ["greedy_rollout_choice", "greedy_rollout_success"]
 
@@ -135,7 +136,8 @@ class _Rollouts:
         kernel = np.array([mdp.stage_kernel(h) for h in stages])
         reward = np.array([mdp.stage_reward(h) for h in stages])
         if mdp.available is not None and not np.all(mdp.available):
-            raise ValueError("mdp: expected all actions to be available")
+            where = place("mdp: pair", first(~np.asarray(mdp.available)))
+            raise ValueError(f"{where} is unavailable; expected all actions to be available")
         if mdp.discount != 1.0 or not np.all((kernel == 0.0) | (kernel == 1.0)):
             raise ValueError("mdp: expected deterministic transitions and discount 1")
         if np.any(reward != np.round(reward)) or np.any(mdp.terminal != np.round(mdp.terminal)):

@@ -12,8 +12,8 @@ from mdplab.numerics.differentiate import (
     complex_step_hessian,
 )
 from mdplab.numerics.estimate import Estimate
-from mdplab.numerics.half_line import half_line_quadrature
 from mdplab.numerics.global_minimum import MinimumEnclosure, enclosed_minimum
+from mdplab.numerics.half_line import half_line_quadrature
 from mdplab.numerics.huber import huber_location
 from mdplab.numerics.hypervolume import hypervolume
 from mdplab.numerics.linear_system import solution_error, solve_refined

@@ -37,8 +37,8 @@ from mdplab.operators.group_advantage import group_advantages
 from mdplab.operators.guidance import guided_regret, interventions, restart_law
 from mdplab.operators.inverse_soft import inverse_soft_backup
 from mdplab.operators.law_projections import categorical_projection, quantile_projection
-from mdplab.operators.lookahead import lookahead_backup, lookahead_values, worst_greedy_value
 from mdplab.operators.lipschitz import kernel_lipschitz_constant, lipschitz_constant
+from mdplab.operators.lookahead import lookahead_backup, lookahead_values, worst_greedy_value
 from mdplab.operators.mirror import mirror_step
 from mdplab.operators.multi_reference import multi_reference_tilt, multi_reference_value
 from mdplab.operators.nucleus import nucleus, restricted_policy

@@ -175,7 +175,14 @@ CASES: dict[str, tuple[Callable[..., Any], bool, bool]] = {
     ),
 }
 # Runs of a prescribed length without bounds, and one call of compiled code.
-OTHERS = {"nash_md", "least_squares_value_iteration"}
+OTHERS = {
+    "nash_md",
+    "least_squares_value_iteration",
+    "reachable_nodes",  # the number of steps is the problem's
+    "stock_policy_evaluation",
+    "stock_value_iteration",
+    "stock_policy_iteration",  # returns every policy on the way
+}
 
 
 def interval(found: Any) -> tuple[Any, Any]:
