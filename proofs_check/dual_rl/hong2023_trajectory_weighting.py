@@ -13,7 +13,16 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import Array, FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Side,
+)
 from mdplab.claims.tolerances import rounding
 from mdplab.operators import stage_occupancy
 from proofs_check.dual_rl import exact_weighting as exact
@@ -224,6 +233,11 @@ WEIGHTING = Claim(
         ),
         Assumption("A3", "the policy of the set may depend on the stage", "one policy for all stages"),
         Assumption("A4", "finite horizon, $\\eta > 0$", DEFINITIONAL),
+    ),
+    methods=(
+        Method(
+            "Trajectory weighting", "tilt", "KL", "the law of trajectories against the data, for each start"
+        ),
     ),
     instance_family=weighting_task,
     witnesses=(TWO_STEPS,),

@@ -11,7 +11,15 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Known, Side
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Known,
+    Method,
+    Side,
+)
 from mdplab.claims.tolerances import rounding
 from proofs_check.dual_rl import exact_locations as exact
 from proofs_check.dual_rl.location_tasks import LocationTask, expectile_law_task, three_atoms
@@ -118,6 +126,7 @@ EXPECTILE = Claim(
             lambda task: task.atoms.size >= 2 and bool((task.masses > 0).all()),
         ),
     ),
+    methods=(Method("Implicit Q-learning (IQL)", "dual in V", "asymmetric square (expectiles)", "the value towards the in-sample maximum, by semi-gradient"),),
     instance_family=expectile_law_task,
     witnesses=(FIRST,),
     instances=80,

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from mdplab import solvers
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Side,
+)
 from mdplab.operators import dice_gradient, flow_matrix, policy_of_occupancy, state_occupancy
 from proofs_check.dual_rl import exact_fixed_points as exact
 from proofs_check.dual_rl.dice_tasks import FixedPointTask, fixed_point_task, two_state_fixed_point
@@ -68,6 +77,9 @@ FIXED = Claim(
         Assumption("A1", "$d_O > 0$", DEFINITIONAL, lambda task: bool((task.data > 0).all())),
         Assumption("A2", "KL, for the value and its uniqueness in (i)", "chi-square weights"),
         Assumption("A3", "(iii) holds at any root; uniqueness is not claimed", DEFINITIONAL),
+    ),
+    methods=(
+        Method("ODICE", "dual in V", "KL", "the occupancy against the data, by an orthogonal gradient"),
     ),
     instance_family=fixed_point_task,
     witnesses=(M2,),

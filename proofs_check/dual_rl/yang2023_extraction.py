@@ -13,7 +13,15 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import (
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Method,
+    Side,
+)
 from mdplab.claims.tolerances import rounding
 from mdplab.divergences import total_variation
 from mdplab.operators import log_tilt, pair_kernel
@@ -189,6 +197,7 @@ AWR = Claim(
         ),
         Assumption("A2", r"both policies have the same $\pi_b$", "another base of the perturbed policy"),
     ),
+    methods=(Method("Advantage-weighted regression", "tilt", "KL", "the policy against the behaviour"),),
     instance_family=extraction_task,
     witnesses=(TWO,),
     instances=200,
