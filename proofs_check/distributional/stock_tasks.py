@@ -129,11 +129,15 @@ class StockTask(ReturnTask):
         return table.values(self.functional, stock)
 
     @property
-    def utility_error(self) -> float:
-        """Rounding of an expected utility of stock plus return: all utilities are largest in modulus at an end."""
+    def largest_utility(self) -> float:
+        """No utility of stock plus return is larger in modulus: all of them are largest at an end."""
         ends = self.largest_return + np.abs(self.stocks).max()
-        most = max(abs(self.functional(FiniteLaw.dirac(x))) for x in (-ends, ends))
-        return float(rounding(max(1.0, most), 128))
+        return float(max(abs(self.functional(FiniteLaw.dirac(x))) for x in (-ends, ends)))
+
+    @property
+    def utility_error(self) -> float:
+        """Rounding of an expected utility of stock plus return."""
+        return float(rounding(max(1.0, self.largest_utility), 128))
 
     @property
     def planning_error(self) -> float:
