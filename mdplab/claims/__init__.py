@@ -6,7 +6,7 @@ from mdplab.claims.methods import Method
 from mdplab.claims.part import Control, Known, Part, Reading
 from mdplab.claims.registry import digest, find, load, records
 from mdplab.claims.relations import AtLeast, AtMost, Equal, Rate, Separates
-from mdplab.claims.sides import Outcome, Side, Undecided
+from mdplab.claims.sides import Outcome, Side, Undecided, both_sides, left_side, right_side
 from mdplab.claims.tolerances import central_difference_error, complex_step_error, rounding
 
 __all__ = [
@@ -29,13 +29,16 @@ __all__ = [
     "Side",
     "Undecided",
     "as_expected",
+    "both_sides",
     "central_difference_error",
     "check",
     "complex_step_error",
     "digest",
     "draw_instance",
     "find",
+    "left_side",
     "load",
     "records",
+    "right_side",
     "rounding",
 ]

@@ -22,10 +22,13 @@ __all__ = [
     "Undecided",
     "Verdict",
     "accepted_errors",
+    "both_sides",
     "entry_text",
     "failed",
     "judge",
+    "left_side",
     "numbers",
+    "right_side",
 ]
 
 Verdict: TypeAlias = Literal["holds", "undecided", "violated", "error"]
@@ -95,6 +98,51 @@ class Outcome:
     left: FloatArray = field(default_factory=lambda: np.empty(0))
     right: FloatArray = field(default_factory=lambda: np.empty(0))
     message: str = ""
+
+
+def both_sides(outcome: Outcome) -> FloatArray:
+    """First entries of the two sides, the left one first: what a control may be specified by.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What came out.
+
+    Returns
+    -------
+    ndarray (2,)
+    """
+    return np.array([outcome.left.flat[0], outcome.right.flat[0]])
+
+
+def left_side(outcome: Outcome) -> FloatArray:
+    """The left side.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What came out.
+
+    Returns
+    -------
+    ndarray
+    """
+    return outcome.left
+
+
+def right_side(outcome: Outcome) -> FloatArray:
+    """The right side.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What came out.
+
+    Returns
+    -------
+    ndarray
+    """
+    return outcome.right
 
 
 def numbers(side: Side, name: str) -> tuple[FloatArray, FloatArray]:

@@ -21,8 +21,8 @@ from mdplab.claims import (
     Claim,
     Equal,
     Known,
-    Outcome,
     Side,
+    both_sides,
     draw_instance,
     rounding,
 )
@@ -326,17 +326,13 @@ def whole_distance(task: FeatureTask) -> Side:
     return Side(np.square(step).sum(axis=1) / (2 * task.mdp.discount), error(task))
 
 
-def first_entries(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left[0], outcome.right[0]])
-
-
 bound_part.control(
     "features that do not solve the equation",
     kind="assumption",
     drops="A1",
     instance=WRONG,
     specified="2.5 1.625",
-    measure=first_entries,
+    measure=both_sides,
 )
 bound_part.control(
     "a sampled next feature",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev
 
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtLeast, Claim, Known, Outcome, Side, rounding
+from mdplab.claims import Assumption, AtLeast, Claim, Known, Side, both_sides, rounding
 from mdplab.numerics import enclosed_minimum
 from proofs_check.distributional.smoothing_games import CellGame, Game, SumGame, cdf, cell_game, density
 
@@ -258,10 +258,6 @@ def correlated_certificate(game: SumGame) -> Side:
     return Side(*shifted(float(cdf(-game.threshold)), game.budget))
 
 
-def sides(outcome: Outcome) -> FloatArray:
-    return np.array([float(outcome.left), float(outcome.right)])
-
-
 success_part.control(
     "a budget in expectation, all spent where it matters",
     kind="assumption",
@@ -269,7 +265,7 @@ success_part.control(
     instance=RARE,
     left=budget_in_expectation,
     specified=".943554360305 .995885447401",
-    measure=sides,
+    measure=both_sides,
 )
 success_part.control(
     "a budget for each step",
@@ -277,7 +273,7 @@ success_part.control(
     instance=SUM,
     left=budget_each_step,
     specified=".3618368049 .5241850742",
-    measure=sides,
+    measure=both_sides,
 )
 success_part.control(
     "noises of correlation -1/2",

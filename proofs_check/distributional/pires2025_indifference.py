@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import laws, solvers
-from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import Assumption, Claim, Equal, Known, Side, both_sides, rounding
 from mdplab.instances import Draw, SeededDraw
 from mdplab.laws import FiniteLaw, Functional
 from proofs_check.distributional import exact_indifference as exact
@@ -137,17 +136,13 @@ def _(task: StockTask) -> Iterator[Known]:
     yield Known("an objective for each depth", printed, np.asarray(timed_values(task).value)[0], 1e-14)
 
 
-def first_of_both(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left[0], outcome.right[0]])
-
-
 timed_part.control(
     "the same objective at every depth",
     kind="mutation",
     instance=COIN,
     left=planned_values,
     specified="-1.0 -0.9907961771991038",
-    measure=first_of_both,
+    measure=both_sides,
 )
 timed_part.control(
     "a conditional value-at-risk in the place of an expected utility",
@@ -155,7 +150,7 @@ timed_part.control(
     drops="A1",
     instance=SWITCH_STOCK,
     specified="-6.666666666666667 -6.333333333333333",
-    measure=first_of_both,
+    measure=both_sides,
 )
 
 

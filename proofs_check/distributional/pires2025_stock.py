@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, Claim, Equal, Known, Outcome, Side
+from mdplab.claims import Assumption, Claim, Equal, Known, Side, both_sides
 from mdplab.enumeration import deterministic_stage_policies
 from mdplab.laws import FiniteLaw
 from mdplab.operators.distributional import backup_laws
@@ -143,17 +142,13 @@ def frozen_values(task: StockTask) -> Side:
     return Side([task.functional(laws[s].shift(c)) for s, c in task.starts], task.planning_error)
 
 
-def first_of_both(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left[0], outcome.right[0]])
-
-
 optimal_part.control(
     "the stock is frozen at 0",
     kind="mutation",
     instance=DISTANCE,
     left=frozen_values,
     specified="-2.08 -1.936",
-    measure=first_of_both,
+    measure=both_sides,
 )
 optimal_part.control(
     "a conditional value-at-risk in the place of an expected utility",
@@ -161,7 +156,7 @@ optimal_part.control(
     drops="A1",
     instance=StockTask(switch_model(), 2, 1.0, "CVaR at 3/4", (0.0,)),
     specified="-6.666666666666667 -6.333333333333333",
-    measure=first_of_both,
+    measure=both_sides,
 )
 optimal_part.control(
     "exponential utility with a discount",
@@ -169,7 +164,7 @@ optimal_part.control(
     drops="A2",
     instance=StockTask(delayed_coin(), 2, 0.5, "-exp(-x)", (0.0,)),
     specified="-1.0 -0.9907961771991038",
-    measure=first_of_both,
+    measure=both_sides,
 )
 
 

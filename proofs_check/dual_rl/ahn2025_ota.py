@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side, both_sides, left_side
 from proofs_check.dual_rl import exact_options as exact
 from proofs_check.dual_rl.option_routes import (
     accuracy,
@@ -227,7 +227,7 @@ margins.control(
     instance=BLIND,
     right=without_ceilings,
     specified="0.000000000",
-    measure=lambda o: o.left,
+    measure=left_side,
 )
 seen.control("one of the values exact", kind="constant", instance=LONG, right=one_error)
 seen.control(
@@ -270,7 +270,7 @@ OTA.reading(
     resolution=1e-10,
     reason=ROUNDED,
     specified="1.8863737620 1.6748548062",
-    measure=lambda o: [o.left, o.right],
+    measure=both_sides,
 )
 
 
@@ -297,7 +297,7 @@ OTA.reading(
     resolution=0.5,
     reason="integers; the margins of the two lengths differ by .02",
     specified="13 6",
-    measure=lambda o: [o.left, o.right],
+    measure=both_sides,
 )
 
 

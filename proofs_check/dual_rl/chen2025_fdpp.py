@@ -1,6 +1,6 @@
 """Fine-tuning with a learned reward (Chen et al. 2025, FDPP): why the KL penalty must not vanish.
 
-The tilt of a policy by a learned reward gains both KL divergences, in that reward.  In the true reward it loses at most the
+The tilt of a policy by a learned reward gains both_sides KL divergences, in that reward.  In the true reward it loses at most the
 span of the error times a total variation, which Pinsker's inequality bounds by the root of one divergence.  Near the
 reference the root is what counts, far from it the error takes over: there is a best penalty in between.
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
 from mdplab.claims import (
     HARMLESS,
     Assumption,
@@ -23,8 +22,8 @@ from mdplab.claims import (
     Equal,
     Known,
     Method,
-    Outcome,
     Side,
+    both_sides,
     rounding,
 )
 from mdplab.numerics import maximum
@@ -203,10 +202,6 @@ def _(task: MisjudgedBandit) -> Iterator[Known]:
 # --- what must fail -------------------------------------------------------------------------------------------------
 
 
-def both(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left, outcome.right])
-
-
 LOSS_AND_FIRST_TERM = "-0.1885829248 1.5117828672"
 bound_part.control(
     "without the span term",
@@ -214,7 +209,7 @@ bound_part.control(
     instance=FOUR,
     right=sum_of_divergences,
     specified=LOSS_AND_FIRST_TERM,
-    measure=both,
+    measure=both_sides,
 )
 bound_part.control(
     "half of the span term",
@@ -228,10 +223,10 @@ equality_part.control(
     drops="A2",
     instance=FOUR,
     specified=LOSS_AND_FIRST_TERM,
-    measure=both,
+    measure=both_sides,
 )
 peak_part.control(
-    "the learned value in the place of the true one at both ends",
+    "the learned value in the place of the true one at both_sides ends",
     kind="mutation",
     instance=FOUR,
     right=partial(values_outside, value=learned_value),
@@ -250,7 +245,7 @@ FDPP.reading(
     resolution=1e-11,
     reason="rounding of a softmax",
     specified="0.2000000001 0.42",
-    measure=both,
+    measure=both_sides,
     assumes=("A1",),
 )
 

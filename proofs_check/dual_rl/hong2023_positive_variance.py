@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import BoolArray, FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Known, Side, both_sides
 from mdplab.claims.tolerances import rounding
 from mdplab.convex import linear_program
 from mdplab.instances import Draw, Rejected, SeededDraw, random_law
@@ -209,7 +209,7 @@ OPPORTUNITY.reading(
     resolution=1e-12,
     reason=REASON,
     specified="0.3 0.1",
-    measure=lambda o: [float(o.left), float(o.right)],
+    measure=both_sides,
 )
 
 
@@ -238,7 +238,7 @@ ordered.control(
     instance=USUAL,
     left=deviation,
     specified="0.3 0.1",
-    measure=lambda o: [float(o.left), float(o.right)],
+    measure=both_sides,
 )
 conditional.control(
     r"the condition $G < \mathbb E G$ in the place of $G > \mathbb E G$",

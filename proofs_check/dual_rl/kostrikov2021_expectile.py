@@ -11,15 +11,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import (
-    DEFINITIONAL,
-    Assumption,
-    AtMost,
-    Claim,
-    Known,
-    Method,
-    Side,
-)
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Known, Method, Side, right_side
 from mdplab.claims.tolerances import rounding
 from proofs_check.dual_rl import exact_locations as exact
 from proofs_check.dual_rl.location_tasks import LocationTask, expectile_law_task, three_atoms
@@ -179,7 +171,7 @@ rate.control(
     instance=THOUSAND,
     right=lambda task: Side(scaled(task, 1.0), 1e-15),
     specified=".0021021",
-    measure=lambda o: o.right,
+    measure=right_side,
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, AtMost, Claim, Equal, Known, Side, both_sides
 from mdplab.claims.tolerances import rounding
 from mdplab.instances import Draw
 from mdplab.operators import occupancy, policy_of_occupancy
@@ -352,7 +352,7 @@ exact_edge.control(
     instance=M2,
     right=lambda task: threshold(task, 0.0),
     specified=".0719676845 .1017022372",
-    measure=lambda o: [float(o.left), float(o.right)],
+    measure=both_sides,
 )
 exact_edge.control("a state that only other policies visit", kind="assumption", drops="A2", instance=DETOUR)
 below.control(

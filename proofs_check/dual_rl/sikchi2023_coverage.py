@@ -12,7 +12,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, AtMost, Claim, Equal, Known, Side, both_sides
 from mdplab.claims.tolerances import rounding
 from mdplab.convex import conic_occupancy_program
 from mdplab.divergences import kl
@@ -239,7 +239,7 @@ identity.control(
     instance=OPPOSITES,
     right=lambda task: pseudo_return_of(task, 1.0),
     specified="-.0525330630 -2.1247541243",
-    measure=lambda o: [o.left, o.right],
+    measure=both_sides,
 )
 stuck.control(
     "the expert's mass on one pair of the support alone",

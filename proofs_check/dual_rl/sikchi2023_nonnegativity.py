@@ -14,7 +14,7 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side, both_sides
 from mdplab.claims.tolerances import rounding
 from mdplab.convex import ConjugateDual, FlowPolytope, conic_occupancy_program
 from mdplab.divergences import CHI_SQUARE
@@ -341,7 +341,7 @@ same.control(
     drops="A4",
     instance=NEGATIVE,
     specified="0.7768863373 1.4233899222",
-    measure=lambda o: [float(o.left), float(o.right)],
+    measure=both_sides,
 )
 fitted.control("data that are no occupancy", kind="assumption", drops="A3", instance=ELSEWHERE)
 apart.control(
@@ -368,7 +368,7 @@ NONNEGATIVITY.reading(
     resolution=1e-9,
     reason="minimum by Newton's method: 1e-10",
     specified="1.4233899222 1",
-    measure=lambda o: [float(o.left), float(o.right)],
+    measure=both_sides,
     assumes=("A1", "A2"),
 )
 

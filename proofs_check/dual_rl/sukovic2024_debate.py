@@ -14,7 +14,18 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, HARMLESS, Assumption, AtLeast, Claim, Equal, Known, Side, Undecided
+from mdplab.claims import (
+    DEFINITIONAL,
+    HARMLESS,
+    Assumption,
+    AtLeast,
+    Claim,
+    Equal,
+    Known,
+    Side,
+    Undecided,
+    both_sides,
+)
 from mdplab.claims.tolerances import rounding
 from mdplab.enumeration import plan_game
 from mdplab.operators import action_values, alternating_value
@@ -275,7 +286,7 @@ debate.control(
     instance=PENNIES,
     right=spoken_at_once,
     specified="-1 0",
-    measure=lambda o: [o.left, o.right],
+    measure=both_sides,
 )
 edge.control("-A_R over A_d alone", kind="constant", instance=M2, left=without_the_own_loss)
 below.control(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import HARMLESS, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import HARMLESS, Assumption, AtMost, Claim, Equal, Known, Side, both_sides, rounding
 from mdplab.divergences import kl
 from mdplab.laws.order import win_rate
 from mdplab.numerics import maximum, monotone_root
@@ -126,7 +126,7 @@ def mean_of_tilt(case: Ranking, *, n_draws: int | None = None) -> Side:
         float(np.exp(log_tilt(slope * case.score, log_reference=log_p)) @ case.score)
         for slope in (root.root, root.lower, root.upper)
     )
-    # the mean moves by d KL / lambda (both derivatives in lambda are the variance, one times lambda)
+    # the mean moves by d KL / lambda (both_sides derivatives in lambda are the variance, one times lambda)
     divergence_error = (
         float(np.max(target.error))
         + abs(root.value)
@@ -276,10 +276,6 @@ def fewer_draws(case: Ranking) -> Side:
     return Side((case.n_draws - 1) / case.n_draws, rounding(1, 2))
 
 
-def both(outcome: Outcome) -> Any:
-    return np.array([outcome.left, outcome.right])
-
-
 law_part.control(
     "ties go to the first of the tied items", kind="mutation", instance=TIED, left=one_item_takes_the_ties
 )
@@ -289,7 +285,7 @@ kl_part.control(
     instance=uniform(2000, 4),
     right=without_the_fraction,
     specified="0.6362941736 0.3862943611",
-    measure=both,
+    measure=both_sides,
 )
 kl_part.control(
     "two draws without replacement",
@@ -322,7 +318,7 @@ BEST_OF_N.reading(
     resolution=1e-9,
     reason=SUMS,
     specified="0.4593555219 0.6362943611",
-    measure=both,
+    measure=both_sides,
 )
 
 

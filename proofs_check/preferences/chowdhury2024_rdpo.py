@@ -14,18 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
-from mdplab.claims import (
-    DEFINITIONAL,
-    Assumption,
-    AtMost,
-    Claim,
-    Equal,
-    Known,
-    Outcome,
-    Separates,
-    Side,
-)
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Separates, Side, both_sides
 from mdplab.instances import three_response_cycle
 from proofs_check.preferences import exact_labels as exact
 from proofs_check.preferences.label_noise import (
@@ -261,17 +250,13 @@ def _(task: LogLinearTask) -> Iterator[Known]:
 LINEAR_FACTOR = "3.2023 4.0768 5.5124 8.3506 16.7998 168.3232"
 
 
-def both_means(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left[0, 0], outcome.right[0, 0]])
-
-
 unbiased_part.control(
     "the loss with .1, the flips with .2",
     kind="assumption",
     drops="A1",
     instance=replace(LABEL, assumed_flip=0.1),
     specified="0.4906860489 0.4031860489",
-    measure=both_means,
+    measure=both_sides,
 )
 unbiased_part.control(
     "wins flipped with .3, losses with .1",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Known, Outcome, Side, rounding
+from mdplab.claims import Assumption, AtMost, Claim, Known, Side, both_sides, rounding
 from mdplab.divergences import kl_from_logs, total_variation
 from mdplab.instances import SeededDraw
 from mdplab.operators import occupancy, state_occupancy
@@ -256,10 +256,6 @@ def root_of_a_quarter(task: GuaranteeTask) -> Side:
     """Pinsker's constant 1/4 in the place of 1/2."""
     side = divergence_bound(task)
     return Side(np.asarray(side.value) / np.sqrt(2), side.error)
-
-
-def both_sides(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left, outcome.right]).ravel()
 
 
 divergence_part.control(

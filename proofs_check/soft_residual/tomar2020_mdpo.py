@@ -271,7 +271,7 @@ def with_another_critic(task: StepTask) -> Side:
     )
 
 
-def both_sides(outcome: Outcome) -> FloatArray:
+def right_and_left(outcome: Outcome) -> FloatArray:
     return np.array([outcome.right, outcome.left]).ravel()
 
 
@@ -285,7 +285,7 @@ identity_part.control(
     instance=UNIT,
     right=under_the_old_occupancy,
     specified="1.4646806188 1.5131531674",
-    measure=both_sides,
+    measure=right_and_left,
 )
 monotone_part.control(
     "the critic of half the discount",

@@ -27,9 +27,9 @@ from mdplab.claims import (
     Equal,
     Known,
     Method,
-    Outcome,
     Separates,
     Side,
+    both_sides,
     rounding,
 )
 from proofs_check.soft_residual import exact_trust as exact
@@ -307,10 +307,6 @@ def another_order(task: TrustTask) -> Side:
     apart = divergence(task, task.region.log_policy, task.log_rival)
     away = divergence(task, task.log_policy, task.log_rival)
     return Side((apart[0] - away[0] + task.radius) / task.region.step, apart[1])
-
-
-def both_sides(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left, outcome.right]).ravel()
 
 
 surrogate_part.control(

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome, Side, rounding
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Side, both_sides, rounding
 from mdplab.models import MDP
 from mdplab.operators import induced
 from mdplab.solvers import ControlSolution
@@ -333,10 +332,6 @@ def log_bound_without_horizon(task: PriorErrorTask) -> Side:
 def loss_bound_without_horizon(task: PriorErrorTask) -> Side:
     """2 omega' delta."""
     return loss_bound(task, horizon=False)
-
-
-def both_sides(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left, outcome.right])
 
 
 customised_part.control(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Side
+from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Side, right_side
 from proofs_check.tilting import anchor_routes as by
 from proofs_check.tilting import exact_refit as exact
 from proofs_check.tilting import refit_instances as instances
@@ -203,10 +203,6 @@ def first_on_the_left(outcome: Outcome) -> FloatArray:
 
 def before_and_after(outcome: Outcome) -> FloatArray:
     return np.array([4 * outcome.right[0], outcome.left[0]])
-
-
-def right_side(outcome: Outcome) -> FloatArray:
-    return outcome.right
 
 
 divergence_part.control(

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Side
+from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side, both_sides
 from mdplab.laws import AffineField, Gaussian, gaussian_flow
 from proofs_check.tilting import exact_normal_flow as exact
 from proofs_check.tilting import normal_flow_routes as by
@@ -56,7 +55,7 @@ FLOWS = Claim(
 
     (Lipschitz) $W_2^2(p^1_1, p^2_1) \le e^{2L} I$, since (factors) $\frac{e^{2\ell} - 1}{2\ell} \le e^{2L}$;
 
-    (attained) for fields $\ell x + c_k(t)$ with $c_1 - c_2 = \kappa e^{\ell (1 - t)}$ the first bound is an equality: both sides are
+    (attained) for fields $\ell x + c_k(t)$ with $c_1 - c_2 = \kappa e^{\ell (1 - t)}$ the first bound is an equality: both both_sides are
     $\kappa^2 \big(\frac{e^{2\ell} - 1}{2\ell}\big)^2$.
 
     Checked for affine fields $v_k = A_k(t) x + c_k(t)$ and normal laws on the line, where $W_2^2 = (m_1 - m_2)^2 + (s_1 - s_2)^2$.
@@ -185,17 +184,13 @@ def shifts_apart_by_a_constant(task: FlowTask) -> Side:
     return by.distance_and_bound(replace(task, first=constant))
 
 
-def sides(outcome: Outcome) -> FloatArray:
-    return np.array([float(outcome.left), float(outcome.right)])
-
-
 sharp.control(
     "no factor",
     kind="constant",
     instance=HALF,
     right=no_factor,
     specified="2.8273169349 0.9580821200",
-    measure=sides,
+    measure=both_sides,
 )
 sharp.control(
     "the slope of the first field",
@@ -204,7 +199,7 @@ sharp.control(
     instance=HALF,
     right=slope_of_the_first,
     specified="2.827 1.646",
-    measure=sides,
+    measure=both_sides,
 )
 sharp.control(
     "another start of the second flow",

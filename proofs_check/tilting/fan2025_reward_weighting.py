@@ -24,6 +24,7 @@ from mdplab.claims import (
     Outcome,
     Rate,
     Side,
+    left_side,
     rounding,
 )
 from mdplab.divergences import kl
@@ -273,10 +274,6 @@ def one_round_of_precision(task: NormalRefit) -> Side:
 
 def second_law(outcome: Outcome) -> FloatArray:
     return np.exp([outcome.right[1, 2], outcome.left[1, 2]])
-
-
-def left_side(outcome: Outcome) -> FloatArray:
-    return outcome.left
 
 
 law_part.control(

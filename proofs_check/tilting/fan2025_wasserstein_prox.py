@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import operators
-from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome
+from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, right_side
 from mdplab.laws import Gaussian
 from proofs_check.tilting import exact_prox as exact
 from proofs_check.tilting import normal_prox_routes as normal
@@ -274,10 +273,6 @@ def _(task: NormalProx) -> Iterator[Known]:
 
 
 # --- what must fail -------------------------------------------------------------------------------------------------
-
-
-def right_side(outcome: Outcome) -> FloatArray:
-    return outcome.right
 
 
 law_part.control(

@@ -12,8 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
-from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome, Rate, Side, rounding
+from mdplab.claims import (
+    DEFINITIONAL,
+    Assumption,
+    AtMost,
+    Claim,
+    Equal,
+    Known,
+    Rate,
+    Side,
+    left_side,
+    rounding,
+)
 from proofs_check.tilting import exact_groups as exact
 from proofs_check.tilting import group_routes as by
 from proofs_check.tilting.group_instances import (
@@ -237,10 +247,6 @@ def all_succeed(task: GroupTask) -> Side:
 def factor_of_the_group(task: GroupTask) -> Side:
     """c_G in the place of c_2."""
     return by.binomial_factor(task)
-
-
-def left_side(outcome: Outcome) -> FloatArray:
-    return outcome.left
 
 
 scaled.control(

@@ -20,9 +20,9 @@ from mdplab.claims import (
     Claim,
     Equal,
     Known,
-    Outcome,
     Separates,
     Side,
+    left_side,
     rounding,
 )
 from mdplab.divergences import CHI_SQUARE, kl
@@ -317,10 +317,6 @@ def best_twice(task: HintTask) -> Side:
     """Gain of the best two turns, also in the place of the greedy ones."""
     side = greedy_and_best(task)
     return Side(np.repeat(np.asarray(side.value)[1], 2), side.error)
-
-
-def left_side(outcome: Outcome) -> FloatArray:
-    return outcome.left
 
 
 sign.control(

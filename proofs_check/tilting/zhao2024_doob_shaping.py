@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Side
+from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Side, left_side
 from mdplab.enumeration import path_log_probability
 from mdplab.operators import marginals
 from proofs_check.tilting import exact_shaping as exact
@@ -232,10 +231,6 @@ def _(shaped: ShapedTask) -> Iterator[Known]:
 
 
 # --- what must fail -------------------------------------------------------------------------------------------------
-
-
-def left_side(outcome: Outcome) -> FloatArray:
-    return outcome.left
 
 
 def end_of_probability_increments(shaped: ShapedTask) -> Side:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mdplab._typing import FloatArray
-from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Outcome, Rate, Side
+from mdplab.claims import Assumption, AtMost, Claim, Equal, Known, Rate, Side, both_sides
 from mdplab.operators import marginals
 from proofs_check.tilting import exact_estimates as exact
 from proofs_check.tilting.chain_routes import LOG_SPACE, within
@@ -204,10 +204,6 @@ def _(estimate: EstimateTask) -> Iterator[Known]:
         "0.010975383046 0.248890117361 0.740134499593",
         marginals(estimate.chain)[-1],
     )
-
-
-def both_sides(outcome: Outcome) -> FloatArray:
-    return np.array([outcome.left[0], outcome.right[0]])
 
 
 def shifted_by_state(estimate: EstimateTask) -> Side:
