@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mdplab import solvers
-from mdplab._typing import BoolArray, FloatArray
+from mdplab._typing import FloatArray
 from mdplab.claims import rounding
 from mdplab.instances import Draw, three_state_addon_reward, three_state_mdp
 from mdplab.instances.garnet import dirichlet_mdp
@@ -26,7 +26,6 @@ __all__ = [
     "prior_of_another_kernel",
     "soft_backward_error",
     "three_state_task",
-    "visited_states",
 ]
 
 PRIOR_IS_SHARED = {
@@ -163,14 +162,6 @@ def three_state_task() -> CustomisationTask:
         temperature=0.4,
         reward_weight=1.2,
     )
-
-
-def visited_states(mdp: MDP) -> BoolArray:
-    """States that can be reached from the start law, shape (S,): those that a policy of full support visits."""
-    steps, reached = (mdp.transition > 0).any(axis=1), mdp.start_law() > 0
-    for _ in range(mdp.n_states):
-        reached = reached | (reached @ steps)
-    return np.asarray(reached)
 
 
 def prior_of_another_discount(task: CustomisationTask) -> FloatArray:

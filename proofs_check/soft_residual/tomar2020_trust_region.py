@@ -32,9 +32,9 @@ from mdplab.claims import (
     both_sides,
     rounding,
 )
+from mdplab.convex.flow import FlowPolytope
 from proofs_check.soft_residual import exact_trust as exact
 from proofs_check.soft_residual import tomar2020_mdpo as mdpo
-from proofs_check.soft_residual.instances import visited_states
 from proofs_check.soft_residual.trust_instances import (
     TrustTask,
     three_state_trust_task,
@@ -114,7 +114,7 @@ TRUST = Claim(
             "A1",
             "$d_k > 0$ in all states",
             "a state that is never visited: any policy is optimal there",
-            lambda task: bool(visited_states(task.mdp).all()),
+            lambda task: bool(FlowPolytope.of(task.mdp).reachable().all()),
             wider=with_unvisited_states,
         ),
         Assumption(
@@ -292,7 +292,7 @@ def attained_state_by_state(task: TrustTask) -> Side:
 
 def careless_policy(task: Any) -> Side:
     """Another optimal policy: the mirror step where states are visited, action 0 where they are not."""
-    side, visited = path_policy(task), visited_states(task.mdp)[:, None]
+    side, visited = path_policy(task), FlowPolytope.of(task.mdp).reachable()[:, None]
     first = np.arange(task.mdp.n_actions) == 0
     return Side(np.where(visited, side.value, first), rounding(np.ones_like(task.region.policy)))
 

@@ -17,6 +17,7 @@ import numpy as np
 from mdplab import solvers
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, Claim, Equal, Known, Method, Side, rounding
+from mdplab.convex.flow import FlowPolytope
 from mdplab.divergences import entropy, kl_from_logs
 from mdplab.instances import three_state_addon_reward, three_state_mdp
 from mdplab.models import MDP
@@ -24,7 +25,7 @@ from mdplab.operators import induced, policy_of_occupancy, state_occupancy
 from mdplab.solvers import ControlSolution
 from proofs_check.soft_residual import exact_customisation as exact
 from proofs_check.soft_residual import kl_instances
-from proofs_check.soft_residual.instances import PRIOR_IS_SHARED, visited_states
+from proofs_check.soft_residual.instances import PRIOR_IS_SHARED
 from proofs_check.soft_residual.kl_instances import KLTask, random_kl_task, three_state_kl_task
 
 # --- the routes -----------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def conic_policy(task: KLTask) -> Side:
 
 def careless_policy(task: KLTask) -> Side:
     """Policy of an optimal occupancy: soft value iteration where states are visited, action 0 where they are not."""
-    side, visited = max_ent_policy(task), visited_states(task.mdp)[:, None]
+    side, visited = max_ent_policy(task), FlowPolytope.of(task.mdp).reachable()[:, None]
     return Side(np.where(visited, side.value, np.arange(task.mdp.n_actions) == 0), side.error)
 
 
@@ -195,7 +196,7 @@ BALANCE = Claim(
             "A6",
             "for the policy of an occupancy: every state is visited",
             "a state that is never visited: its policy enters no occupancy",
-            lambda t: bool(visited_states(t.mdp).all()),
+            lambda t: bool(FlowPolytope.of(t.mdp).reachable().all()),
             wider=kl_instances.sparse_kl_task,
         ),
     ),

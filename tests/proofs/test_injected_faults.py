@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from injection import assert_seen
 from mdplab.claims import registry
 from mdplab.models import FlowNetwork, MarkovChain
 from mdplab.solvers.stages import StageArrays
-from proofs_check.__main__ import main
 
 Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -102,12 +102,13 @@ def start_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
-def one_action_too_many(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_action_too_few(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A nucleus of several actions lacks its least likely one."""
+
     def wrong(policy: Any, level: float, **options: Any) -> Any:
         mask = np.array(function(policy, level, **options))
-        rest = np.where(mask, -1.0, policy)
-        row = np.flatnonzero(~mask.all(axis=1))
-        mask[row, rest[row].argmax(axis=1)] = True
+        row = np.flatnonzero(mask.sum(axis=1) > 1)
+        mask[row, np.where(mask, policy, np.inf)[row].argmin(axis=1)] = False
         return mask
 
     return wrong
@@ -388,8 +389,11 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         one_point_forgotten,
         ("cmorl-constrained-recovers-front",),
     ),
-    ("mdplab.operators.nucleus", "nucleus", one_action_too_many, ("top-p-mask",)),
+    ("mdplab.operators.nucleus", "nucleus", one_action_too_few, ("top-p-mask",)),
 ]
+
+ONLY_BY_A_NUMBER = (start_forgotten,)
+"""Chains that the parts compare start alike: a printed path divergence alone tells."""
 
 
 def _inject(patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, only_there: bool) -> None:
@@ -421,9 +425,4 @@ def test_a_fault_inside_a_function_is_seen(
 ) -> None:
     registry.load()  # the claims hold the functions by name
     _inject(monkeypatch, module, name, fault, only_there=name.endswith("bonus"))
-    assert main(["run", *victims, "--instances", "3", "--jobs", "1"]) == 1
-    printed = capsys.readouterr().out
-    for victim in victims:
-        told = next(line for line in printed.splitlines() if line.startswith(f"NOT AS EXPECTED  {victim}"))
-        # seen by the comparison of the routes or by a printed number, not by a crash
-        assert any(sign in told for sign in ("verdict violated", "verdict undecided", "known value")), told
+    assert_seen(victims, capsys, by_known_values=fault in ONLY_BY_A_NUMBER)
