@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import mdplab.exact
+import mdplab
 from mdplab._typing import Array
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 
 import mdplab
 from mdplab._typing import Array
-from mdplab.exact import ExactHorizon
 from mdplab.models import FiniteHorizonMDP
 
 if TYPE_CHECKING:
+    from mdplab.exact import ExactHorizon
     from proofs_check.distributional.laidlaw2023_fitted_values import FittedTask
 
 
@@ -34,7 +34,7 @@ def random_q(twin: ExactHorizon) -> Array:
 
 def last_lookahead(mdp: FiniteHorizonMDP) -> Array:
     """``Q^T_0``, and the value of the worst policy greedy for ``Q^T``."""
-    twin = ExactHorizon.of(mdp)
+    twin = mdplab.exact.ExactHorizon.of(mdp)
     q = random_q(twin)
     for _ in range(twin.horizon - 1):
         q = backup(twin, q)
@@ -61,7 +61,7 @@ def _squared_norms(task: FittedTask, rows: Array) -> Any:
 
 def fitted_errors(task: FittedTask) -> Array:
     """Squared norms of the differences."""
-    twin = ExactHorizon.of(task.mdp)
+    twin = mdplab.exact.ExactHorizon.of(task.mdp)
     noise = mdplab.exact.rational(task.errors)
     plain = random_q(twin)
     fitted, squares = plain + noise[0], []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mdplab import exact
+import mdplab
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import Side, rounding
 from mdplab.instances import Draw
@@ -298,12 +298,14 @@ def disturbance_bound_closed(loop: Loop) -> Side:
 
 
 def norm(x: Array) -> Any:
-    return exact.sqrt((x * x).sum())
+    return mdplab.exact.sqrt((x * x).sum())
 
 
 def exact_loops(loop: Loop) -> tuple[Array, Array, Array, Array]:
     """The expert's and the imitated loop, B and the start."""
-    a, b, k, d, x = (exact.rational(v) for v in (loop.plant, loop.inputs, loop.gain, loop.change, loop.start))
+    a, b, k, d, x = (
+        mdplab.exact.rational(v) for v in (loop.plant, loop.inputs, loop.gain, loop.change, loop.start)
+    )
     return a + np.outer(b, k), a + np.outer(b, k + d), b, x
 
 
@@ -312,9 +314,13 @@ def exact_constants(loop: Loop) -> tuple[Any, Any, Any, Any]:
     m, _, b, _ = exact_loops(loop)
     split, shear = schur(m)
     gap, determinant = abs(split), m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0]
-    radius = (abs(m[0, 0] + m[1, 1]) + exact.sqrt(gap)) / 2 if split >= 0 else exact.sqrt(determinant)
-    condition = (exact.sqrt(shear + gap) + exact.sqrt(shear)) / exact.sqrt(gap)
-    product = norm(b) * norm(exact.rational(loop.change))
+    radius = (
+        (abs(m[0, 0] + m[1, 1]) + mdplab.exact.sqrt(gap)) / 2
+        if split >= 0
+        else mdplab.exact.sqrt(determinant)
+    )
+    condition = (mdplab.exact.sqrt(shear + gap) + mdplab.exact.sqrt(shear)) / mdplab.exact.sqrt(gap)
+    product = norm(b) * norm(mdplab.exact.rational(loop.change))
     return condition, radius, radius + condition * product, product
 
 
@@ -343,7 +349,7 @@ def exact_distance(loop: Loop) -> Any:
     """Sum of the distances of the states to the expert's."""
     expert, imitated, _, start = exact_loops(loop)
     pairs = zip(exact_walk(imitated, start), exact_walk(expert, start), strict=True)
-    return sum((norm(x - y) for x, y in pairs), exact.ball(0))
+    return sum((norm(x - y) for x, y in pairs), mdplab.exact.ball(0))
 
 
 def exact_distance_bound(loop: Loop) -> Any:
@@ -355,7 +361,7 @@ def exact_distance_bound(loop: Loop) -> Any:
 def exact_disturbed(loop: Loop) -> Any:
     """Lengths of the states of the disturbed expert."""
     expert, _, b, start = exact_loops(loop)
-    pushes = (exact.rational(loop.disturbances) * exact.rational(loop.gain)).sum(axis=1)
+    pushes = (mdplab.exact.rational(loop.disturbances) * mdplab.exact.rational(loop.gain)).sum(axis=1)
     return np.array([norm(x) for x in exact_walk(expert, start, np.outer(pushes, b))], dtype=object)
 
 
@@ -363,6 +369,8 @@ def exact_disturbance_bound(loop: Loop) -> Any:
     """c r^t |x_0| + c |B| |K| w / (1 - r), w the longest of the rational disturbances."""
     c, r, _, _ = exact_constants(loop)
     _, _, b, start = exact_loops(loop)
-    longest = exact.highest(np.array([norm(w) for w in exact.rational(loop.disturbances)], dtype=object))
-    push = c * norm(b) * norm(exact.rational(loop.gain)) * longest / (1 - r)
+    longest = mdplab.exact.highest(
+        np.array([norm(w) for w in mdplab.exact.rational(loop.disturbances)], dtype=object)
+    )
+    push = c * norm(b) * norm(mdplab.exact.rational(loop.gain)) * longest / (1 - r)
     return np.array([c * r**t * norm(start) + push for t in range(STEPS + 1)], dtype=object)

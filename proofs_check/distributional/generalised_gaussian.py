@@ -13,7 +13,7 @@ from functools import cache, partial
 
 import numpy as np
 
-import mdplab.exact
+import mdplab
 from mdplab._typing import Array, FloatArray
 from mdplab.claims import Side, rounding
 from mdplab.instances import Draw

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import mdplab.exact
+import mdplab
 from mdplab._typing import FloatArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtMost, Claim, Equal, Known, Outcome, Rate, Side
 from proofs_check.distributional.generalised_gaussian import (

@@ -8,7 +8,6 @@ import numpy as np
 
 import mdplab
 from mdplab._typing import Array
-from mdplab.exact import RationalLaw
 from proofs_check.tilting.prox_instances import NormalProx, ProxTask
 
 
@@ -78,7 +77,9 @@ def push_forward(task: ProxTask) -> Array:
 
 def objective(task: ProxTask, moved: Array, strength: Any) -> Any:
     """``F``, with the distance by equal quantiles."""
-    image, start = (RationalLaw.from_atoms(task.positions, masses) for masses in (moved, law(task)))
+    image, start = (
+        mdplab.exact.RationalLaw.from_atoms(task.positions, masses) for masses in (moved, law(task))
+    )
     return moved @ reward(task) - strength * mdplab.exact.wasserstein_power(image, start, 2) / 2
 
 
