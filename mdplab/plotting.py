@@ -10,6 +10,7 @@ and write the result as SVG that can stand inside a page.
 - *Text.* :func:`figure_to_svg` returns the same text for the same drawing (no date, salted identifiers) and
   makes every identifier and style rule of the drawing its own, since identifiers are global in a page: two
   drawings in one HTML file would otherwise share clip paths and letters, and the first would cut the second.
+- *Files.* :func:`save_figure` writes PDF, SVG and PNG, the same bytes for the same drawing.
 
 Matplotlib is imported inside the functions.
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["figure_to_svg", "new_figure", "style"]
+__all__ = ["figure_to_svg", "new_figure", "save_figure", "style"]
 
 _STYLE_FILE = Path(__file__).with_name("mdplab.mplstyle")
 _IDENTIFIER = re.compile(r'(\bid="|\bhref="#|url\(#)(?=[^")])')
@@ -146,3 +147,44 @@ def figure_to_svg(figure: Figure, *, title: str = "", prefix: str = "") -> str:
     if title:
         return text.replace("<svg", f'<svg id="{root}" role="img" aria-label="{html.escape(title)}"', 1)
     return text.replace("<svg", f'<svg id="{root}" aria-hidden="true"', 1)
+
+
+def save_figure(figure: Figure, stem: str | Path, *, title: str) -> tuple[Path, Path, Path]:
+    """Write a figure as PDF (letters embedded as TrueType), SVG and PNG, the same bytes for the same drawing.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to write; it is not changed.
+    stem : str or path
+        The files without their endings; the folder is made if need be, each file is replaced in one step.
+    title : str
+        What the drawing shows: the title of the files, and in the SVG the text for screen readers.
+
+    Returns
+    -------
+    tuple of Path
+        The three files: ``.pdf``, ``.svg``, ``.png``.
+    """
+    folder, name = Path(stem).parent, Path(stem).name
+    pdf, svg, png = (folder / f"{name}.{ending}" for ending in ("pdf", "svg", "png"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with style():
+        buffer = io.BytesIO()
+        figure.savefig(
+            buffer,
+            format="pdf",
+            metadata={"Title": title, "Creator": None, "Producer": None, "CreationDate": None},
+        )
+        _replace(pdf, buffer.getvalue())
+        _replace(svg, figure_to_svg(figure, title=title).encode())
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=200, metadata={"Title": title, "Software": None})
+        _replace(png, buffer.getvalue())
+    return pdf, svg, png
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)

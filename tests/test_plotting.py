@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
@@ -128,3 +130,27 @@ def test_no_window_system_is_loaded() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """Whatever the hash seed of the process; the PDF holds TrueType letters and no date."""
+    script = (
+        "import sys; sys.path.insert(0, 'tests'); from test_plotting import drawing; from mdplab import plotting; "
+        "plotting.save_figure(drawing(), sys.argv[1], title='A drawing')"
+    )
+    for seed in "12":
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / seed / "x")],
+            check=True,
+            cwd=Path(__file__).resolve().parents[1],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        )
+    names = {"x.pdf", "x.svg", "x.png"}
+    assert {path.name for path in (tmp_path / "1").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+    pdf = (tmp_path / "1" / "x.pdf").read_bytes()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"Date" not in pdf
+    assert ElementTree.parse(tmp_path / "1" / "x.svg").getroot().get("aria-label") == "A drawing"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mdplab.claims.claim import Claim, Record
 from mdplab.claims.part import Part, Reading, describe
 from mdplab.claims.report import ClaimText
 
-__all__ = ["claim_text", "figure_svg"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["claim_figure", "claim_text", "figure_svg"]
 
 
 def claim_text(record: Record, *, figure: bool = True) -> ClaimText:
@@ -45,8 +50,31 @@ def _routes(part: Part) -> tuple[str, str, list[str]]:
     return describe(part.relation.left), describe(part.relation.right), cross
 
 
-def figure_svg(claim: Claim) -> str | None:
+def claim_figure(claim: Claim) -> Figure | None:
     """Draw the figure of a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where the claim has no figure.
+    """
+    if claim.figure_function is None:
+        return None
+    from mdplab import plotting
+
+    with plotting.style():
+        figure, axes = plotting.new_figure(claim.figure_panels)
+        claim.figure_function(axes if claim.figure_panels > 1 else axes[0])
+    return figure
+
+
+def figure_svg(claim: Claim) -> str | None:
+    """Draw the figure of a claim as a drawing for a page.
 
     Parameters
     ----------
@@ -58,11 +86,7 @@ def figure_svg(claim: Claim) -> str | None:
     str or None
         SVG; None where the claim has no figure.
     """
-    if claim.figure_function is None:
-        return None
     from mdplab import plotting
 
-    with plotting.style():
-        figure, axes = plotting.new_figure(claim.figure_panels)
-        claim.figure_function(axes if claim.figure_panels > 1 else axes[0])
-        return plotting.figure_to_svg(figure, title=claim.title, prefix=claim.id)
+    figure = claim_figure(claim)
+    return None if figure is None else plotting.figure_to_svg(figure, title=claim.title, prefix=claim.id)
