@@ -1,0 +1,99 @@
+"""The results that the paper is made of, and whether they are those of the present sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mdplab.claims import registry
+from mdplab.claims.check import as_expected
+from mdplab.claims.runner import source_hash
+from paper.record import DATA, KINDS
+
+__all__ = ["MissingResults", "data", "verdicts"]
+
+
+class MissingResults(ValueError):
+    """Results are missing, of other sources, incomplete, or not as expected; the message says what makes them."""
+
+
+def verdicts(path: Path) -> dict[str, Any]:
+    """The run of all claims.
+
+    Parameters
+    ----------
+    path : Path
+        The file that ``make verify`` wrote.
+
+    Returns
+    -------
+    dict
+        ``{"run": ..., "records": [...]}``.
+
+    Raises
+    ------
+    MissingResults
+        If there is none, or it is not a full run of the present claims and sources, or not all came out as expected.
+    """
+    if not path.is_file():
+        raise MissingResults(f"{path} is missing: run make verify EXACT=1")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    run, records = found["run"], found["records"]
+    if run["digest"] != registry.digest():
+        raise MissingResults(f"{path} is stale: the claims have changed since; run make verify EXACT=1")
+    if run["sources"] != source_hash():
+        raise MissingResults(f"{path} is stale: the sources have changed since; run make verify EXACT=1")
+    if run["options"]["instances"] is not None:
+        raise MissingResults(f"{path} is of a fast run: run make verify EXACT=1, without FAST")
+    missing = registry.records().keys() - {record["id"] for record in records}
+    if missing:
+        raise MissingResults(
+            f"{path} lacks {len(missing)} records, {min(missing)} for one: run make verify EXACT=1"
+        )
+    wrong = [record["id"] for record in records if not as_expected(record)]
+    if wrong:
+        raise MissingResults(
+            f"{path}: not as expected: {', '.join(wrong)}; there is nothing to print before that is mended"
+        )
+    return found
+
+
+def data(kind: str, version: str, folder: Path = DATA) -> dict[str, Any]:
+    """Results that are kept with the sources.
+
+    Parameters
+    ----------
+    kind : {"bench", "gallery"}
+        Which.
+    version : str
+        The version of mdplab that they must be of.
+    folder : Path
+        Where they are.
+
+    Returns
+    -------
+    dict
+        ``{"about": {"version", "date", "machine"}, "results": ...}``.
+
+    Raises
+    ------
+    MissingResults
+        If the file is missing, of another version, or lacks what is printed beside the results.
+    """
+    assert kind in KINDS
+    remedy = f"run make {kind}, then python -m paper.record {kind} --machine '...'"
+    path = folder / f"{kind}.json"
+    if not path.is_file():
+        raise MissingResults(f"{path.name} is missing in {folder.name}/: {remedy}")
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    about = found.get("about", {})
+    if about.get("version") != version:
+        raise MissingResults(
+            f"{path.name} is of version {about.get('version')}, the sources of {version}: {remedy}"
+        )
+    lacking = [key for key in ("date", "machine") if not about.get(key)]
+    if lacking:
+        raise MissingResults(f"{path.name} does not say its {' and '.join(lacking)}: {remedy}")
+    return dict(found)
