@@ -139,6 +139,7 @@ class _Tally:
     tightness: float | None = None
     largest_error: float | None = None
     resolution: float | None = None
+    share: float | None = None
     message: str = ""
     severity: tuple[int, float] = (-1, -math.inf)
     worst: tuple[str, Any] | None = None  # label, instance
@@ -153,6 +154,7 @@ class _Tally:
         self.min_slack = _extreme(min, self.min_slack, outcome.slack)
         self.largest_error = _extreme(max, self.largest_error, outcome.error)
         self.resolution = _extreme(min, self.resolution, outcome.resolution)
+        self.share = _extreme(max, self.share, outcome.share)
         excess = outcome.excess if math.isfinite(outcome.excess) else -math.inf
         severity = (_ORDER[outcome.verdict], excess)
         if severity > self.severity:
@@ -259,6 +261,7 @@ def _part_record(part: Part, tally: _Tally) -> dict[str, Any]:
         "tolerance": {
             "largest_error": tally.largest_error,
             "resolution": tally.resolution,
+            "share": tally.share,
             "reason": part.reason,
         },
         "certified": certified,

@@ -32,6 +32,7 @@ from mdplab.claims.sides import (
     entry_text,
     failed,
     judge,
+    largest_share,
     numbers,
 )
 
@@ -97,6 +98,7 @@ class _TwoRoutes:
             excess=float(excess.max()),
             error=float(e.max()),
             resolution=float(limit.min()),
+            share=largest_share(e, limit),
             slack=slack,
             tightness=tightness,
             degenerate=bool(max(np.abs(lv).max(), np.abs(rv).max()) <= floor),
@@ -208,6 +210,7 @@ class Separates(_TwoRoutes):
             excess=self.margin - possibly,
             error=outcome.error,
             resolution=outcome.resolution,
+            share=outcome.share,
             slack=float(distance.max()) - self.margin,
             left=lv,
             right=rv,
@@ -305,6 +308,7 @@ class Rate(_TwoRoutes):
             excess=float((outside - e).max()),
             error=float(e.max()),
             resolution=float(limit.min()),
+            share=largest_share(e, limit),
             slack=float(-outside.max()),
             left=slopes,
             right=nearer,

@@ -26,6 +26,7 @@ __all__ = [
     "entry_text",
     "failed",
     "judge",
+    "largest_share",
     "left_side",
     "numbers",
     "right_side",
@@ -75,6 +76,8 @@ class Outcome:
         Largest ``e``, the sum of both sides' error bounds.
     resolution : float
         Largest error that the part accepts, at its tightest entry.
+    share : float
+        Largest error bound of an entry, as a share of what the part accepts there; above 1 iff undecided.
     slack : float or None
         Smallest ``r - l`` of an inequality.
     tightness : float or None
@@ -92,6 +95,7 @@ class Outcome:
     excess: float = float("nan")
     error: float = float("nan")
     resolution: float = float("nan")
+    share: float = float("nan")
     slack: float | None = None
     tightness: float | None = None
     degenerate: bool = False
@@ -215,6 +219,25 @@ def accepted_errors(resolution: ArrayLike, shape: tuple[int, ...]) -> FloatArray
         return np.broadcast_to(limit, shape)
     except ValueError:
         raise ValueError(f"the resolution has shape {limit.shape}, the sides {shape}") from None
+
+
+def largest_share(e: FloatArray, limit: FloatArray) -> float:
+    """Error bounds as a share of the resolution, at the worst entry.
+
+    Parameters
+    ----------
+    e : ndarray
+        Sums of both sides' error bounds, non-negative.
+    limit : ndarray
+        The resolution, of the same shape.
+
+    Returns
+    -------
+    float
+        Infinite where an entry without resolution has an error.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 is taken out
+        return float(np.where(e > 0, e / limit, 0.0).max())
 
 
 def failed(problem: Exception) -> Outcome:

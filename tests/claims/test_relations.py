@@ -52,11 +52,26 @@ def test_errors_are_elementwise() -> None:
     assert compare(Equal, Side([1.0, 2.0], [0.0, 0.5]), Side([1.4, 2.0])).verdict == "violated"
 
 
+def test_the_share_of_the_resolution_is_taken_entry_by_entry() -> None:
+    """The largest error and the tightest resolution stand in different entries."""
+    resolution = np.array([4e-6, 1e-9, 0.0])
+    for relation in (Equal, AtMost, AtLeast):
+        outcome = compare(
+            relation,
+            Side(np.zeros(3), np.array([1e-6, 1e-10, 0.0])),
+            Side(np.zeros(3)),
+            resolution=resolution,
+        )
+        assert outcome.verdict == "holds"
+        assert outcome.share == pytest.approx(0.25)
+
+
 def test_a_bound_above_the_resolution_is_undecided_even_when_the_sides_differ() -> None:
     for right in (1.0, 5.0):
         outcome = compare(Equal, Side([1.0], 1e-3), Side([right]), resolution=1e-6)
         assert outcome.verdict == "undecided"
         assert "resolution" in outcome.message
+        assert outcome.share == pytest.approx(1e3)
     assert compare(Equal, Side([1.0], np.inf), Side([1.0])).verdict == "undecided"
 
 
