@@ -369,4 +369,4 @@ def _(ax: Any) -> None:
         ax.plot(x, y, marker, color=color, markersize=4, linestyle="none", label=name)
     ax.plot([-10, 20], [-10, 20], color="0.3", linewidth=0.9)
     ax.set(xlabel="bound", ylabel=r"$\langle\phi,\bar\phi'\rangle$", xlim=(-3, 10), ylim=(-6, 9))
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, markerscale=1.6)

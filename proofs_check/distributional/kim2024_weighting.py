@@ -363,10 +363,7 @@ def _(ax: Any) -> None:
         label="equal weights",
     )
     ax.plot(biases, [np.asarray(optimal_error(case).value)[0] for case in cases], "-C0", label="best weights")
-    ax.axhline(1 / (1 / S[1:]).sum(), color="0.6", linewidth=0.8)
-    ax.text(
-        3.0, 1 / (1 / S[1:]).sum() + 0.03, "without the first estimate", ha="right", va="bottom", color="0.35"
-    )
+    ax.axhline(1 / (1 / S[1:]).sum(), color="0.6", linewidth=0.8, label="without the first estimate")
     ax.set(
         xlabel=r"bias $b_1$ of the first estimate", ylabel="mean squared error", ylim=(0, 2.5), xlim=(0, 3)
     )

@@ -302,7 +302,7 @@ return_part.control("half the budget", kind="constant", instance=SIGNS, right=ha
 
 
 @CERTIFICATE.figure(
-    r"Odds that the agent matches the sign of its first observation, against the budget $B$ of the shifts: certified, attacked by an "
+    r"Probability that the agent matches the sign of its first observation, against the budget $B$ of the shifts: certified, attacked by an "
     "adversary who watches, and by one who fixes all shifts in advance. Watching attains the certificate; fixed shifts do not."
 )
 def _(ax: Any) -> None:
@@ -319,5 +319,5 @@ def _(ax: Any) -> None:
         )
     ax.axhline(SIGNS.clean, color="0.6", linewidth=0.8)
     ax.annotate("no shifts", (2.0, SIGNS.clean), (0, 3), textcoords="offset points", ha="right", color="0.4")
-    ax.set(xlabel=r"budget $B$", ylabel="odds of success", ylim=(0, 0.56))
-    ax.legend(loc="lower left")
+    ax.set(xlabel=r"budget $B$", ylabel="probability of success", ylim=(0, 0.8))
+    ax.legend(loc="upper left")

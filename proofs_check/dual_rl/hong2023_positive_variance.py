@@ -267,5 +267,5 @@ def _(ax: Any) -> None:
     ax.plot(roots, rooms, "o", color="C0", markersize=3.5, label=r"against $\sqrt{\mathbb{V}_+[G]}$")
     top = max(rooms)
     ax.plot([0, top], [0, top], color="0.4", linewidth=1, label="diagonal")
-    ax.set(xlabel="root of the variance", ylabel=r"room $\max G - \mathbb{E}G$")
-    ax.legend(fontsize="small")
+    ax.set(xlabel="root of the variance", ylabel=r"room $\max G - \mathbb{E}G$", xlim=(-0.05, 2.6))
+    ax.legend(loc="lower right")

@@ -316,7 +316,7 @@ def _(ax: Any) -> None:
     start = M2.start
     level = (start @ best - start[0] * x) / start[1]
     ax.plot(x, level, ":", color="0.35")
-    along(level, 6.4, "objective $= J^*$", "0.35")
+    along(level + 0.12, 9.05, "objective $= J^*$", "0.35")
     tail = np.array([10.3, 10.9])
     direction = -start / np.linalg.norm(start) * 1.2
     ax.annotate("", xy=tail + direction, xytext=tail, arrowprops={"arrowstyle": "->", "color": "0.35"})

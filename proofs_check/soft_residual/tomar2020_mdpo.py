@@ -330,5 +330,5 @@ def _(ax: Any) -> None:
     shared = [gain(shared_step(eta)).value for eta in steps]
     ax.plot(steps, shared, color="C1", linestyle="dashed", label="gain, one row for all states")
     ax.axhline(0.0, color="0.3", linewidth=1)
-    ax.set(xlabel=r"step $\eta$", ylabel="gain of the start value")
+    ax.set(xlabel=r"step $\eta$", ylabel="gain of the start value", ylim=(-2.5, 6.6))
     ax.legend(loc="upper left")

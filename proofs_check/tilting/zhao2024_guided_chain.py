@@ -233,6 +233,7 @@ def _(axes: Any) -> None:
         shown = [total_variation(weighted_end(t, power=power).value, tilt(t).value) for t in tasks]
         axes[1].plot(weights, shown, style, color="C1" if power < 0 else "C2", label=f"weights {label}")
     axes[1].plot(weights, gaps, ":", color="C0", label="no weights")
+    axes[1].set_ylim(top=0.064)
     axes[1].legend(loc="upper left")
     for ax in axes:
         ax.set_xlabel("weight $w$")

@@ -292,6 +292,6 @@ def _(ax: Any) -> None:
         color="C0",
         label="TV",
     )
-    ax.set(xlabel="coupling of the labels (0: independent, 1: comonotone)", ylabel="distance")
+    ax.set(xlabel="coupling (0: independent, 1: comonotone)", ylabel="distance")
     ax.grid(True)
     ax.legend(loc="upper left")

@@ -292,6 +292,6 @@ def _(ax: Any) -> None:
     ax.loglog(sizes, paths[:, 0], color="C0", label=r"$\mathrm{KL}(Q^*\|\hat Q)$")
     ax.loglog(sizes, paths[:, 1], "-.", color="C1", label=r"$\mathrm{KL}(\hat Q\|Q^*)$")
     ax.loglog(sizes, ends, ":", color="C2", label=r"$\mathrm{KL}(\hat q_T\|q^*_T)$")
-    ax.set(xlabel=r"largest error $\varepsilon$ of a value", ylabel="divergence")
+    ax.set(xlabel=r"largest error $\varepsilon$ of a value", ylabel="divergence (nats)", ylim=(2e-7, 1e5))
     ax.grid(True)
-    ax.legend()
+    ax.legend(loc="upper left", ncols=2)
