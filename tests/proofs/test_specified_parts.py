@@ -53,6 +53,7 @@ SPECIFIED = {
     "grape-trajectory-dpo": "(i) (ii) (iii)",
     "group-normalised-gradient": "(a) (b) (c)",
     "ibc-gradient-is-dual-q-tv": 2,
+    "icrl-pretraining-equals-posterior-sampling": "(i) (ii)",
     "il-pseudo-reward-coverage": 4,
     "huber-bounded-influence": 3,
     "ig-telescoping": "(a) (b) (c) (d)",
