@@ -314,7 +314,7 @@ def _(axes: Any) -> None:
     table = np.array([bids(JUMPY, JUMPY.rates[:1], left)[:, 0] for left in range(1, JUMPY.horizon + 1)])
     axes[0].imshow(table, cmap="Blues", vmin=0, vmax=4, origin="lower", aspect="auto")
     for (t, b), bid in np.ndenumerate(table):
-        axes[0].text(b, t, f"{bid:.0f}", ha="center", va="center")
+        axes[0].text(b, t, f"{bid:.0f}", ha="center", va="center", color="white" if bid > 2 else "black")
     axes[0].set_yticks(range(JUMPY.horizon), [str(t + 1) for t in range(JUMPY.horizon)])
     axes[0].set(xlabel="budget $b$", ylabel="auctions left $t$", title="bid $a^*$")
     value, envelope = (np.asarray(route(LUMPY).value) for route in (final_values, concave_envelope))

@@ -243,8 +243,8 @@ def _(ax: Any) -> None:
     curves = (
         ("TD(0)", td0, td0_limit, "o-C0"),
         ("martingale loss", martingale_loss, martingale_loss_limit, "s-C1"),
-        ("mean-square TD, to the limit of TD(0)", mean_square_td, td0_limit, "^-C2"),
-        ("mean-square TD, to that of the martingale loss", mean_square_td, martingale_loss_limit, "v-C3"),
+        ("mean-square TD, limit of TD(0)", mean_square_td, td0_limit, "^-C2"),
+        ("mean-square TD, limit of the loss", mean_square_td, martingale_loss_limit, "v-C3"),
     )
     for label, method, limit, look in curves:
         ax.loglog(x, distances(method, limit, case), look, label=label)

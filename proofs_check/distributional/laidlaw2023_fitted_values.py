@@ -247,4 +247,4 @@ def _(ax: Any) -> None:
         ax.plot([2 + shift], [left / right], "s", color=color, markersize=6, fillstyle="none")
     ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
     ax.set(xlabel="steps $k$", ylabel="error / bound", xticks=[2, 3, 4])
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper right", markerscale=2)

@@ -312,5 +312,6 @@ def _(ax: Any) -> None:
         if task.separated:
             ax.axvline(task.rollouts(), color=f"C{number}", linewidth=1.0, linestyle="--")
     ax.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", xlabel="rollouts $m$", ylabel="probability of optimal actions", ylim=(-0.03, 1.05))
-    ax.legend(loc=(0.55, 0.55))
+    ax.plot([], [], "--", color="0.35", linewidth=1.0, label="$m$ of the formula")
+    ax.set(xscale="log", xlabel="rollouts $m$", ylabel="probability of optimal actions", ylim=(-0.03, 1.36))
+    ax.legend(loc="upper left", ncols=2)

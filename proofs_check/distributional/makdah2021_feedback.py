@@ -173,5 +173,6 @@ def _(ax: Any) -> None:
         label = rf"$\ell = {np.linalg.norm(loop.change):.3f}$, $\rho = {by.growth(loop):.2f}$"
         ax.plot(np.asarray(by.imitated_lengths(loop).value)[:31], color=f"C{color}", label=label)
         ax.plot(np.asarray(by.stability_bound(loop).value)[:31], "--", color=f"C{color}")
-    ax.set(xlabel="step $t$", ylabel=r"$\|x_t\|$", yscale="log", ylim=(1e-10, 20))
+    ax.plot([], [], "--", color="0.35", label=r"bounds $c\rho^t\|x_0\|$")
+    ax.set(xlabel="step $t$", ylabel=r"length of the state $\|x_t\|$", yscale="log", ylim=(1e-11, 20))
     ax.legend(loc="lower left")

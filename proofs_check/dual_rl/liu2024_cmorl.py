@@ -392,6 +392,6 @@ def _(axes: Any) -> None:
     growth.plot(
         sizes, [volume(SegmentTask(n)).value for n in sizes], "o", color="C0", markersize=4, label="slabs"
     )
-    growth.axhline(0.71, color="0.4", linestyle=":", label=".71")
+    growth.axhline(0.71, color="0.4", linestyle=":", label="limit 0.71")
     growth.set(xlabel="number of points $n$", ylabel="hypervolume")
     growth.legend(fontsize="small", loc="lower right")

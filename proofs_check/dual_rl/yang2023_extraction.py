@@ -284,7 +284,7 @@ def _(ax: Any) -> None:
     ratios = np.linspace(0.0, 6.0, 200)
     for k, p in enumerate((0.5, 0.2, 0.05, 0.01)):
         after = p / (p + (1 - p) * np.exp(-2 * ratios))
-        ax.plot(ratios, after - p, color=f"C{k}", label=f"p = {p:g}")
+        ax.plot(ratios, after - p, color=f"C{k}", label=f"$p = {p:g}$")
     ax.plot(ratios, np.tanh(ratios / 2), "--", color="black", label=r"$\tanh(\varepsilon/2\beta)$")
     ax.set(xlabel=r"$\varepsilon/\beta$", ylabel="total variation")
     ax.legend(fontsize="small", loc="lower right")

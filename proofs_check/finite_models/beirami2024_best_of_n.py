@@ -326,15 +326,15 @@ BEST_OF_N.reading(
 
 
 @BEST_OF_N.figure(
-    "KL divergence of best-of-n from a base of m equally likely items with distinct scores, and the bound "
-    "log n - (n-1)/n. The divergence cannot exceed log m: the bound is an equality for atomless laws alone."
+    r"KL divergence of best-of-$n$ from a base of $m$ equally likely items with distinct scores, and the bound "
+    r"$\log n - (n-1)/n$. The divergence cannot exceed $\log m$: the bound is an equality for atomless laws alone."
 )
 def _(ax: Any) -> None:
     draws = np.unique(np.geomspace(1, 1024, 60).astype(int))
     ax.plot(draws, np.log(draws) - (draws - 1) / draws, "k--", zorder=3, label="bound")
     for number, m in enumerate((2, 5, 20, 2000)):
         values = [float(np.asarray(kl_of_formula(uniform(m, int(n))).value)) for n in draws]
-        ax.plot(draws, values, color=f"C{number}", label=f"m = {m}")
+        ax.plot(draws, values, color=f"C{number}", label=f"$m = {m}$")
     ax.set_xscale("log", base=2)
-    ax.set(xlabel="number of draws n", ylabel=r"$\mathrm{KL}(p_n\,\|\,p)$ (nats)")
+    ax.set(xlabel="number of draws $n$", ylabel=r"$\mathrm{KL}(p_n\,\|\,p)$ (nats)")
     ax.legend()

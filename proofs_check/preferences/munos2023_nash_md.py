@@ -373,12 +373,14 @@ def _(axes: Any) -> None:
         left.loglog(
             times, np.asarray(schedule_bound(task, constant).value), color="C1", linestyle=dashes, label=label
         )
-    left.set(xlabel="number of updates $T$", ylabel=r"$\mathrm{KL}(\pi^* \| \pi_T)$")
+    left.set(xlabel="number of updates $T$", ylabel=r"$\mathrm{KL}(\pi^* \| \pi_T)$ (nats)")
     left.legend(loc="lower left")
     for number, step in enumerate((1.0, 0.5, 0.2, 0.05)):
         run = solvers.nash_md(CYCLE, REFERENCE, temperature=0.3, steps=1000, schedule=step)
         path = kl_from_logs(task.nash.log_policy, run.log_policies[1:])
         right.loglog(times, path, color=f"C{number + 2}", label=rf"$\eta = {step:g}$")
-    right.loglog(times, schedule, color="C0", linestyle="dashed")
-    right.set(xlabel="number of updates $T$", ylim=(3e-8, 0.1))
+    right.loglog(times, schedule, color="C0", linestyle="dashed", label="decreasing")
+    right.set(
+        xlabel="number of updates $T$", ylabel=r"$\mathrm{KL}(\pi^* \| \pi_T)$ (nats)", ylim=(3e-8, 0.1)
+    )
     right.legend(loc="lower left")

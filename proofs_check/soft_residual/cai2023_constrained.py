@@ -315,7 +315,7 @@ def _(axes: Any) -> None:
         lacking = np.maximum(best - found[:, 1], 1e-16)
         axes[1].semilogy(found[:, 0], lacking, mark, color=f"C{number}", fillstyle="none", label=label)
     axes[0].set(xlabel="auxiliary return $J_1$", ylabel=r"$J_0 + T\mathcal{H}$")
-    axes[1].set(xlabel="auxiliary return $J_1$", ylabel="lacking", ylim=(1e-17, 1.0))
+    axes[1].set(xlabel="auxiliary return $J_1$", ylabel=r"lack of $J_0 + T\mathcal{H}$", ylim=(1e-17, 1.0))
     for ax in axes:
         ax.legend(loc="center left" if ax is axes[1] else "lower left")
         ax.grid(True)

@@ -255,6 +255,7 @@ def _(axes: Any) -> None:
         axes[1].semilogy(penalties, gain, color=colour, label=rf"$\tau = {temperature:g}$")
         bound = [float(np.max(by.soft_bound(task).value)) for task in tasks]
         axes[1].semilogy(penalties, bound, color=colour, linestyle="dashed", linewidth=1)
+    axes[1].plot([], [], color="0.35", linestyle="dashed", linewidth=1, label="bounds")
     axes[1].axvline(10, color="0.5", linestyle="dotted")
     axes[1].set(xlabel="penalty $c$", ylabel=r"$\max_s (V_c^\tau - V_M^\tau)$")
     for ax in axes:
