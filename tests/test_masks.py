@@ -279,6 +279,7 @@ ELSEWHERE = {
     "enumerate_outcome_trajectories",
     "reachable_nodes",
     "return_laws",
+    "markov_return_laws",
     "stock_value_iteration",
     "stock_policy_evaluation",
     "stock_policy_iteration",

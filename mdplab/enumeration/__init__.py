@@ -24,7 +24,7 @@ from mdplab.enumeration.groups import best_of_n_enumerated
 from mdplab.enumeration.paths import Paths, enumerate_paths, path_log_probability
 from mdplab.enumeration.plans import plan_game
 from mdplab.enumeration.policies import deterministic_policies, deterministic_stage_policies, one_hot
-from mdplab.enumeration.return_laws import LawTable, return_laws
+from mdplab.enumeration.return_laws import LawTable, markov_return_laws, return_laws
 from mdplab.enumeration.rollouts import greedy_rollout_choice, greedy_rollout_success
 from mdplab.enumeration.trajectories import (
     History,
@@ -55,6 +55,7 @@ __all__ = [
     "greedy_rollout_success",
     "iid_counts",
     "iid_groups",
+    "markov_return_laws",
     "one_hot",
     "path_log_probability",
     "plan_game",

@@ -8,6 +8,9 @@ h - 1 steps to go.  So the achievable laws are built by
 
 one choice of law for each outcome.  No functional and no optimality equation enters.  Randomised policies give the convex
 hull: for a functional that is convex or quasi-convex in the law, the enumerated ones suffice.
+
+A Markov policy sees stage and state alone, so all outcomes of one successor continue with one law: A^(SH) policies, of which
+each has a law at every state.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mdplab._typing import Array, FloatArray
-from mdplab.enumeration.combinatorics import check_count
+from mdplab._typing import Array, FloatArray, IntArray
+from mdplab.enumeration.combinatorics import all_tuples, check_count
 from mdplab.laws import FiniteLaw
 from mdplab.models import OutcomeModel
 
-__all__ = ["LawTable", "return_laws"]
+__all__ = ["LawTable", "markov_return_laws", "return_laws"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +36,8 @@ class LawTable:
 
     Attributes
     ----------
-    atoms : ndarray, shape (n,)
-        Strictly increasing.
+    atoms : ndarray, shape (n,), or (n, k) for vector rewards
+        Distinct, in (lexicographic) order.
     masses : ndarray, shape (N, n)
         Row i is law i, with zeros where it has no atom.
     """
@@ -45,7 +49,7 @@ class LawTable:
         return len(self.masses)
 
     def law(self, index: int) -> FiniteLaw:
-        """One of the laws.
+        """One of the laws, of scalar rewards.
 
         Parameters
         ----------
@@ -55,27 +59,32 @@ class LawTable:
         Returns
         -------
         FiniteLaw
+
+        Raises
+        ------
+        ValueError
+            If the rewards are vectors.
         """
         return FiniteLaw.from_atoms(self.atoms, self.masses[index])
 
-    def expectations(self, utility: Callable[[FloatArray], Array], stock: float = 0.0) -> FloatArray:
+    def expectations(self, utility: Callable[[FloatArray], Array], stock: ArrayLike = 0.0) -> FloatArray:
         """``E utility(stock + X)`` of every law.
 
         Parameters
         ----------
         utility : callable
-            Maps an array of reals to an array of the same shape.
-        stock : float, default 0
+            Maps an array of reals (n,) to an array of the same shape; or vectors (n, k) to one of shape (n,).
+        stock : float or array_like (k,), default 0
             What is added to the return.
 
         Returns
         -------
         ndarray, shape (N,)
         """
-        return np.asarray(self.masses @ np.asarray(utility(stock + self.atoms)))
+        return np.asarray(self.masses @ np.asarray(utility(np.asarray(stock) + self.atoms)))
 
     def values(self, functional: Callable[[FiniteLaw], float], stock: float = 0.0) -> FloatArray:
-        """The functional of every law of ``stock + X``.
+        """The functional of every law of ``stock + X``, of scalar rewards.
 
         Parameters
         ----------
@@ -99,7 +108,7 @@ def return_laws(
     Parameters
     ----------
     model : OutcomeModel
-        Scalar rewards; each outcome of positive probability is remembered.
+        Scalar or vector rewards; each outcome of positive probability is remembered.
     steps : int
         Number of steps, >= 0.
     discount : float, default 1
@@ -116,47 +125,112 @@ def return_laws(
     Raises
     ------
     ValueError
-        If an argument is out of range, rewards are vectors, or the cap is exceeded.
+        If an argument is out of range or the cap is exceeded.
     """
-    if steps < 0:
-        raise ValueError(f"steps: expected an integer >= 0, got {steps}")
-    if not 0.0 < discount <= 1.0:
-        raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
-    if model.has_vector_rewards:
-        raise ValueError("model: expected scalar rewards, got vectors")
-    reward, target = model.rewards(), model.next_states()
-    support = [[np.flatnonzero(row) for row in rows] for rows in model.law]
-    tables = [LawTable(np.zeros(1), np.ones((1, 1)))] * model.n_states
+    backup = _Backup(model, steps, discount)
+    tables = backup.nothing
     for _ in range(steps):
         found = []
-        for s, choices in enumerate(support):
-            counts = [prod(len(tables[t]) for t in target[s, a, o]) for a, o in enumerate(choices)]
+        for s, choices in enumerate(backup.support):
+            counts = [prod(len(tables[t]) for t in backup.target[s, a, o]) for a, o in enumerate(choices)]
             check_count(sum(counts), max_count, f"laws of state {s}")
-            blocks = [
-                _mixtures(model.law[s, a, o], reward[s, a, o], discount, [tables[t] for t in target[s, a, o]])
-                for a, o in enumerate(choices)
-            ]
-            atoms = np.unique(np.concatenate([block.atoms for block in blocks]))
-            found.append(LawTable(atoms, np.concatenate([_spread(block, atoms) for block in blocks])))
+            atoms, blocks = _joined([_mixtures(*backup.parts(s, a, tables)) for a in range(len(choices))])
+            found.append(LawTable(atoms, np.concatenate(blocks)))
         tables = found
     return tables
 
 
-def _spread(table: LawTable, atoms: FloatArray) -> FloatArray:
-    """Masses on a larger set of atoms."""
-    masses = np.zeros((len(table), atoms.size))
-    masses[:, np.searchsorted(atoms, table.atoms)] = table.masses
-    return masses
+def markov_return_laws(
+    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000
+) -> list[LawTable]:
+    """Laws of the return of all deterministic Markov policies, which see stage and state alone.
+
+    Parameters
+    ----------
+    model : OutcomeModel
+        Scalar or vector rewards.
+    steps : int
+        Number of steps H, >= 0.
+    discount : float, default 1
+        In (0, 1].
+    max_count : int, default 100_000
+        Hard cap on the number of policies, checked before their laws are built.
+
+    Returns
+    -------
+    list of LawTable, length S
+        From each state; row i is the law of policy i of :func:`deterministic_stage_policies`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or the cap is exceeded.
+    """
+    backup = _Backup(model, steps, discount)
+    n_actions = model.n_actions
+    check_count(n_actions ** (model.n_states * steps), max_count, "policies")
+    tables = backup.nothing
+    choices = all_tuples(n_actions, model.n_states)
+    for _ in range(steps):
+        found = []
+        for s in range(model.n_states):
+            one_action = []
+            for a in range(n_actions):
+                atoms, parts = backup.parts(s, a, tables)
+                one_action.append(LawTable(atoms, np.sum(parts, axis=0)))
+            atoms, blocks = _joined(one_action)
+            # the choices of the stage, then the policies of the later stages, lexicographic
+            found.append(LawTable(atoms, np.stack(blocks)[choices[:, s]].reshape(-1, len(atoms))))
+        tables = found
+    return tables
 
 
-def _mixtures(weights: FloatArray, gains: FloatArray, discount: float, tables: list[LawTable]) -> LawTable:
-    """All mixtures that take one law from each table, scaled by the discount and shifted by the gain."""
-    moved = [r + discount * table.atoms for r, table in zip(gains, tables, strict=True)]
-    atoms = np.unique(np.concatenate(moved))
-    masses = np.zeros((1, atoms.size))
-    for weight, places, table in zip(weights, moved, tables, strict=True):
+class _Backup:
+    """The checked model: outcomes of positive probability, and laws of the next states moved by rewards."""
+
+    def __init__(self, model: OutcomeModel, steps: int, discount: float) -> None:
+        if steps < 0:
+            raise ValueError(f"steps: expected an integer >= 0, got {steps}")
+        if not 0.0 < discount <= 1.0:
+            raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
+        self.law, self.discount = model.law, discount
+        self.reward, self.target = model.rewards(), model.next_states()
+        self.support = [[np.flatnonzero(row) for row in rows] for rows in model.law]
+        start = np.zeros((1, *self.reward.shape[3:]))
+        self.nothing = [LawTable(start, np.ones((1, 1)))] * model.n_states
+
+    def parts(self, state: int, action: int, tables: list[LawTable]) -> tuple[FloatArray, list[FloatArray]]:
+        """Common atoms (n,), and for each outcome its probability times the masses (N, n) of its successor's laws."""
+        outcomes = self.support[state][action]
+        successors = [tables[t] for t in self.target[state, action, outcomes]]
+        gains = self.reward[state, action, outcomes]
+        atoms, places = _union([r + self.discount * x.atoms for r, x in zip(gains, successors, strict=True)])
+        weights = self.law[state, action, outcomes]
         # two atoms of a table may be rounded to one, so their masses are summed
-        places_of = np.searchsorted(atoms, places)[:, None] == np.arange(atoms.size)
-        part = weight * (table.masses @ places_of)
-        masses = (masses[:, None] + part).reshape(-1, atoms.size)
+        return atoms, [
+            w * (table.masses @ (place[:, None] == np.arange(len(atoms))))
+            for w, table, place in zip(weights, successors, places, strict=True)
+        ]
+
+
+def _union(arrays: list[FloatArray]) -> tuple[FloatArray, list[IntArray]]:
+    """Distinct atoms in order, and where those of each array are among them."""
+    atoms, places = np.unique(np.concatenate(arrays), axis=0, return_inverse=True)
+    return atoms, np.split(places, np.cumsum([len(array) for array in arrays])[:-1])
+
+
+def _joined(tables: list[LawTable]) -> tuple[FloatArray, list[FloatArray]]:
+    """All atoms, and the masses of each table on them."""
+    atoms, places = _union([table.atoms for table in tables])
+    blocks = [np.zeros((len(table), len(atoms))) for table in tables]
+    for block, table, place in zip(blocks, tables, places, strict=True):
+        block[:, place] = table.masses
+    return atoms, blocks
+
+
+def _mixtures(atoms: FloatArray, parts: list[FloatArray]) -> LawTable:
+    """All mixtures that take one row from each part."""
+    masses = np.zeros((1, len(atoms)))
+    for part in parts:
+        masses = (masses[:, None] + part).reshape(-1, len(atoms))
     return LawTable(atoms, masses)
