@@ -21,8 +21,8 @@ from mdplab.models import FiniteHorizonMDP
 from mdplab.operators import lookahead_values, worst_greedy_value
 from proofs_check.distributional import exact_lookahead as exact
 
-TIES = 1e-10
-"""Actions within this of the largest value count as greedy."""
+TIES = 1e-12
+"""Actions within this of the largest value count as greedy: more than rounding, so that no tie is missed."""
 
 # --- instances ------------------------------------------------------------------------------------------------------
 
@@ -46,6 +46,15 @@ def misleading_tree() -> FiniteHorizonMDP:
     return FiniteHorizonMDP(np.eye(7)[successor], reward, 3, initial=np.eye(7)[0])
 
 
+def nearly_tied(aside: float) -> FiniteHorizonMDP:
+    """Both actions at the start lead to the state that pays, the second but for a small probability of staying."""
+    kernel = np.eye(4)[[[1, 1]] * 4]
+    kernel[0, 1] = [aside, 1 - aside, 0, 0]
+    reward = np.zeros((4, 2))
+    reward[1] = 3.0
+    return FiniteHorizonMDP(kernel, reward, 4, initial=start())
+
+
 TREE = misleading_tree()
 
 
@@ -58,10 +67,17 @@ def backup_error(mdp: FiniteHorizonMDP, size: float = 0.0) -> float:
     return float(rounding(1 + largest, 2 * mdp.horizon * (mdp.n_states + mdp.n_actions + 4)))
 
 
+def near_ties(mdp: FiniteHorizonMDP) -> float:
+    """What actions that are not quite greedy may lose: at each stage, their distance from the largest value."""
+    return mdp.horizon * (TIES + 2 * backup_error(mdp))
+
+
 def last_lookahead(mdp: FiniteHorizonMDP, *, steps: int | None = None) -> Side:
     """Value iteration from the random policy: Q^T_0, and the value of the worst policy greedy for Q^T"""
     q = lookahead_values(mdp, mdp.horizon if steps is None else steps)[-1]
-    return Side(np.append(q[0].ravel(), worst_greedy_value(mdp, q, TIES)[0, 0]), backup_error(mdp))
+    error = np.full(q[0].size + 1, backup_error(mdp))
+    error[-1] += near_ties(mdp)
+    return Side(np.append(q[0].ravel(), worst_greedy_value(mdp, q, TIES)[0, 0]), error)
 
 
 def optimum(mdp: FiniteHorizonMDP) -> Side:
@@ -80,8 +96,8 @@ def next_after_solvable(mdp: FiniteHorizonMDP, *, shift: int = 1) -> Side:
     """Worst greedy value with k + 1 steps where k steps solve the model, else the optimal value; k = 1, ..., T - 1"""
     values = greedy_values(mdp)
     best = values[-1]
-    solved = values[:-1] >= best - TIES
-    return Side(np.where(solved, np.roll(values, -shift)[:-1], best), backup_error(mdp))
+    solved = values[:-1] >= best - near_ties(mdp)
+    return Side(np.where(solved, np.roll(values, -shift)[:-1], best), backup_error(mdp) + near_ties(mdp))
 
 
 def optimal_value(mdp: FiniteHorizonMDP) -> Side:
@@ -110,7 +126,7 @@ SOLVABILITY = Claim(
     """,
     assumptions=(),
     instance_family=integer_mdp,
-    witnesses=(TREE,),
+    witnesses=(TREE, nearly_tied(1e-13), nearly_tied(1e-11)),
     instances=200,
 )
 FEW_STAGES = "rounding of backups over a few stages"
@@ -130,6 +146,7 @@ unlearned_part = SOLVABILITY.part(
     resolution=1e-11,
     reason=FEW_STAGES,
     quantifier="exists",
+    witnesses=(TREE,),
     exact="a separation on one tree of integers, decided far above rounding",
 )
 SOLVABILITY.reading(
@@ -148,7 +165,7 @@ SOLVABILITY.reading(
 def _(mdp: FiniteHorizonMDP) -> Iterator[Known]:
     tables = lookahead_values(mdp, 3)
     yield Known("Q^1, Q^2, Q^3 at the root", "2.75 2.25 3 3.5 5 4", tables[:, 0, 0].ravel(), 1e-15)
-    yield Known("solvable for k = 1, 2, 3", "1 0 1", (greedy_values(mdp) >= 5 - TIES).astype(float))
+    yield Known("solvable for k = 1, 2, 3", "1 0 1", (greedy_values(mdp) >= 5 - near_ties(mdp)).astype(float))
 
 
 solved_part.control(
