@@ -24,7 +24,7 @@ import numpy as np
 from mdplab._typing import FloatArray
 from mdplab.enumeration.combinatorics import all_tuples, check_count
 from mdplab.models import FiniteHorizonMDP
-from mdplab.models._validate import first, place
+from mdplab.models import _validate as v
 
 __all__ = ["greedy_rollout_choice", "greedy_rollout_success"]
 
@@ -39,7 +39,7 @@ def greedy_rollout_choice(
     steps: int,
     rollouts: int,
     *,
-    max_support: int = MAX_SUPPORT,
+    max_count: int = MAX_SUPPORT,
 ) -> FloatArray:
     """Probability of each action that greedy over random rollouts takes.
 
@@ -53,7 +53,7 @@ def greedy_rollout_choice(
         Number k of planned actions, at least 1.
     rollouts : int
         Number m of episodes for each sequence, at least 1.
-    max_support : int, default 200_000
+    max_count : int, default 200_000
         Hard cap on the number of values of a sum over the episodes.
 
     Returns
@@ -63,16 +63,20 @@ def greedy_rollout_choice(
 
     Raises
     ------
+    TypeError
+        If the model is no finite-horizon model.
     ValueError
         If an argument is out of its range, the model is of another kind, or the cap is exceeded.
     """
-    _integer("stage", stage, 0, mdp.horizon - 1)
-    _integer("state", state, 0, mdp.n_states - 1)
-    return _Rollouts(mdp, steps, rollouts, max_support).choice(stage, state)
+    planner = _Rollouts(mdp, steps, rollouts, max_count)
+    horizon, n_states, _ = planner.reward.shape
+    v.integers("stage", stage, 0, horizon - 1, ())
+    v.integers("state", state, 0, n_states - 1, ())
+    return planner.choice(int(stage), int(state))
 
 
 def greedy_rollout_success(
-    mdp: FiniteHorizonMDP, steps: int, rollouts: int, *, max_support: int = MAX_SUPPORT
+    mdp: FiniteHorizonMDP, steps: int, rollouts: int, *, max_count: int = MAX_SUPPORT
 ) -> float:
     """Probability that greedy over random rollouts takes optimal actions at all stages.
 
@@ -84,7 +88,7 @@ def greedy_rollout_success(
         Number k of planned actions, at least 1.
     rollouts : int
         Number m of episodes for each sequence, at least 1; those of different stages and sequences are independent.
-    max_support : int, default 200_000
+    max_count : int, default 200_000
         Hard cap on the number of values of a sum over the episodes.
 
     Returns
@@ -94,12 +98,15 @@ def greedy_rollout_success(
 
     Raises
     ------
+    TypeError
+        If the model is no finite-horizon model.
     ValueError
         If an argument is out of its range, the model is of another kind or has no start law, or the cap is exceeded.
     """
-    if mdp.initial is None:
+    planner = _Rollouts(mdp, steps, rollouts, max_count)
+    start = mdp.initial
+    if start is None:
         raise ValueError("mdp: the model has no start law")
-    planner = _Rollouts(mdp, steps, rollouts, max_support)
     value = planner.terminal.astype(np.float64)
     optimal = np.empty((mdp.horizon, mdp.n_states, mdp.n_actions), dtype=bool)
     for h in reversed(range(mdp.horizon)):
@@ -117,26 +124,21 @@ def greedy_rollout_success(
             for a in np.flatnonzero(optimal[stage, state])
         )
 
-    return float(sum(mdp.initial[s] * success(0, int(s)) for s in np.flatnonzero(mdp.initial)))
-
-
-def _integer(name: str, number: int, low: int, high: int | None = None) -> None:
-    if type(number) is not int or number < low or (high is not None and number > high):
-        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be an integer {limits}; got {number!r}")
+    return float(sum(start[s] * success(0, int(s)) for s in np.flatnonzero(start)))
 
 
 class _Rollouts:
     """The planner: tables of the model, rewards shifted to start at zero, and the laws of sums that were needed."""
 
-    def __init__(self, mdp: FiniteHorizonMDP, steps: int, rollouts: int, max_support: int) -> None:
-        _integer("steps", steps, 1)
-        _integer("rollouts", rollouts, 1)
+    def __init__(self, mdp: FiniteHorizonMDP, steps: int, rollouts: int, max_count: int) -> None:
+        if not isinstance(mdp, FiniteHorizonMDP):
+            raise TypeError(f"mdp must be a FiniteHorizonMDP; got {type(mdp).__name__}")
+        steps, rollouts = v.count("steps", steps), v.count("rollouts", rollouts)
         stages = range(mdp.horizon)
         kernel = np.array([mdp.stage_kernel(h) for h in stages])
         reward = np.array([mdp.stage_reward(h) for h in stages])
         if mdp.available is not None and not np.all(mdp.available):
-            where = place("mdp: pair", first(~np.asarray(mdp.available)))
+            where = v.place("mdp: pair", v.first(~np.asarray(mdp.available)))
             raise ValueError(f"{where} is unavailable; expected all actions to be available")
         if mdp.discount != 1.0 or not np.all((kernel == 0.0) | (kernel == 1.0)):
             raise ValueError("mdp: expected deterministic transitions and discount 1")
@@ -148,7 +150,7 @@ class _Rollouts:
         self.reward = (reward - reward.min()).astype(np.int64)
         self.terminal = np.asarray(mdp.terminal - mdp.terminal.min()).astype(np.int64)
         self.span = int(self.reward.max()) * mdp.horizon + int(self.terminal.max())
-        check_count(rollouts * self.span + 1, max_support, "values of a sum of rewards")
+        check_count(rollouts * self.span + 1, max_count, "values of a sum of rewards")
         self._powers: dict[tuple[int, int], FloatArray] = {}
         self._laws = self._random_laws()
 

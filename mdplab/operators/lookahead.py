@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
 from mdplab.models import FiniteHorizonMDP
+from mdplab.models import _validate as v
 from mdplab.operators import _check
 
 __all__ = ["lookahead_backup", "lookahead_values", "worst_greedy_value"]
@@ -34,14 +35,13 @@ def _action_values(mdp: FiniteHorizonMDP, h: int, after: FloatArray) -> FloatArr
 
 
 def _stage_values(mdp: FiniteHorizonMDP, q: ArrayLike) -> FloatArray:
+    _check.model(mdp, FiniteHorizonMDP)
     shape = (mdp.horizon, mdp.n_states, mdp.n_actions)
-    table = np.asarray(q, dtype=np.float64)
-    if table.shape != shape:
-        raise ValueError(f"q must have shape (H, S, A) = {shape}; got {table.shape}")
+    table = v.real("q", q, shape)
     for h in range(mdp.horizon):
         wrong = ~np.isfinite(table[h]) & mdp.stage_available(h)
         if wrong.any():
-            s, a = (int(i) for i in np.argwhere(wrong)[0])
+            s, a = v.first(wrong)
             raise ValueError(
                 f"q[{h}, {s}, {a}] is {table[h, s, a]}, expected a finite number at available pairs"
             )
@@ -93,8 +93,8 @@ def lookahead_values(mdp: FiniteHorizonMDP, steps: int) -> FloatArray:
     ValueError
         If ``steps`` is less than one.
     """
-    if type(steps) is not int or steps < 1:
-        raise ValueError(f"steps must be an integer of at least 1; got {steps!r}")
+    _check.model(mdp, FiniteHorizonMDP)
+    _check.count("steps", steps)
     random = np.empty((mdp.horizon, mdp.n_states, mdp.n_actions))
     after = np.asarray(mdp.terminal)
     for h in reversed(range(mdp.horizon)):

@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, FloatArray, IntArray
+from mdplab.models import _validate as v
 from mdplab.models.outcome import OutcomeModel
 from mdplab.operators import _check
 
@@ -70,13 +71,9 @@ class LoggedSteps(Protocol):
 
 def _staged(name: str, x: ArrayLike, horizon: int, *, finite: bool = True) -> FloatArray:
     """A real table ``(S, A)`` or ``(H, S, A)``, for all stages."""
-    table = _check.numeric(name, x)
-    if np.iscomplexobj(table) or (finite and not np.isfinite(table).all()):
-        raise ValueError(f"{name} must be real and finite")
     if horizon == 0:
         raise ValueError("expected at least one stage; the data hold none")
-    if table.ndim not in (2, 3) or (table.ndim == 3 and table.shape[0] != horizon):
-        raise ValueError(f"{name} must have shape (S, A) or (H, S, A) with H = {horizon}; got {table.shape}")
+    table = (v.finite if finite else v.real)(name, x, ("S", "A"), (horizon, "S", "A"))
     return np.asarray(np.broadcast_to(table, (horizon, *table.shape[-2:])))
 
 
@@ -86,12 +83,23 @@ def _policy(name: str, x: ArrayLike, horizon: int) -> FloatArray:
     return table
 
 
+def _same_shape(name: str, table: FloatArray, target: FloatArray) -> None:
+    if table.shape != target.shape:
+        raise ValueError(f"{name} has shape {table.shape} over all stages, the target {target.shape}")
+
+
+def _covers(name: str, table: FloatArray, log: LoggedSteps) -> None:
+    """All pairs of the data are in a table ``(H, S, A)``."""
+    if log.actions.size and (
+        log.states[:, :-1].max() >= table.shape[1] or log.actions.max() >= table.shape[2]
+    ):
+        raise ValueError(f"{name} has shape {table.shape}; the data hold a state or action beyond it")
+
+
 def _taken(name: str, table: FloatArray, log: LoggedSteps) -> FloatArray:
     """Entries ``(N, H)`` of a table ``(H, S, A)`` at the pairs of the data."""
-    states, actions = log.states[:, :-1], log.actions
-    if actions.size and (states.max() >= table.shape[1] or actions.max() >= table.shape[2]):
-        raise ValueError(f"{name} has shape {table.shape}; the data hold a state or action beyond it")
-    return np.asarray(table[np.arange(actions.shape[1]), states, actions])
+    _covers(name, table, log)
+    return np.asarray(table[np.arange(log.actions.shape[1]), log.states[:, :-1], log.actions])
 
 
 def _powers(discount: float, horizon: int) -> FloatArray:
@@ -120,10 +128,11 @@ def importance_ratios(log: LoggedSteps, target: ArrayLike, behaviour: ArrayLike)
         If a policy is not one, or the data hold an action that the behaviour does not take.
     """
     horizon = log.actions.shape[1]
-    wanted = _taken("target", _policy("target", target, horizon), log)
-    logged = _taken("behaviour", _policy("behaviour", behaviour, horizon), log)
+    policies = _policy("target", target, horizon), _policy("behaviour", behaviour, horizon)
+    _same_shape("behaviour", policies[1], policies[0])
+    wanted, logged = _taken("target", policies[0], log), _taken("behaviour", policies[1], log)
     if (logged == 0).any():
-        i, t = (int(k) for k in np.argwhere(logged == 0)[0])
+        i, t = v.first(logged == 0)
         raise ValueError(
             f"behaviour: trajectory {i} takes action {int(log.actions[i, t])} in state {int(log.states[i, t])} at stage {t}, "
             "which has probability zero"
@@ -198,13 +207,17 @@ def marginal_importance_sampling(log: LoggedSteps, ratios: ArrayLike, *, discoun
     Raises
     ------
     ValueError
-        If a ratio of the data is not finite, shapes do not fit or the discount is out of range.
+        If a ratio of the data is negative or not finite, shapes do not fit or the discount is out of range.
     """
     horizon = log.actions.shape[1]
     read = _taken("ratios", _staged("ratios", ratios, horizon, finite=False), log)
-    if not np.isfinite(read).all():
-        i, t = (int(k) for k in np.argwhere(~np.isfinite(read))[0])
-        raise ValueError(f"ratios: infinite at stage {t} of trajectory {i}, where the data have mass")
+    wrong = ~(np.isfinite(read) & (read >= 0))
+    if wrong.any():
+        i, t = v.first(wrong)
+        raise ValueError(
+            f"ratios: {read[i, t]} at stage {t} of trajectory {i}, where the data have mass; "
+            "expected a finite number of at least 0"
+        )
     return np.asarray((read * log.rewards) @ _powers(discount, horizon))
 
 
@@ -230,6 +243,7 @@ def direct_method(log: LoggedSteps, target: ArrayLike, q: ArrayLike) -> FloatArr
         If the policy is not one, or shapes do not fit.
     """
     wanted, estimate = _target_and_q(target, q, log.actions.shape[1])
+    _covers("target", wanted, log)
     return np.asarray((wanted[0] * estimate[0]).sum(axis=-1)[log.states[:, 0]])
 
 
@@ -267,8 +281,7 @@ def doubly_robust(
 
 def _target_and_q(target: ArrayLike, q: ArrayLike, horizon: int) -> tuple[FloatArray, FloatArray]:
     wanted, estimate = _policy("target", target, horizon), _staged("q", q, horizon)
-    if wanted.shape != estimate.shape:
-        raise ValueError(f"q has shape {estimate.shape} over all stages, the target {wanted.shape}")
+    _same_shape("q", estimate, wanted)
     return wanted, estimate
 
 
@@ -290,14 +303,16 @@ def self_normalised(ratios: ArrayLike, returns: ArrayLike) -> FloatArray:
     Raises
     ------
     ValueError
-        If a ratio is negative or infinite, or shapes do not fit.
+        If a ratio is negative, a number is not finite, or shapes do not fit.
     """
-    weight = _check.numeric("ratios", ratios)
-    if np.iscomplexobj(weight) or not np.all(np.isfinite(weight) & (weight >= 0)):
-        raise ValueError("ratios must be real, finite and non-negative")
+    weight: FloatArray = np.asarray(ratios)
     if weight.ndim < 1 or weight.shape[-1] == 0:
         raise ValueError(f"ratios must have shape (..., n) with n >= 1; got {weight.shape}")
-    gain = _check.shaped("returns", returns, weight.shape, "the shape of ratios")
+    weight = v.finite("ratios", weight, weight.shape)
+    if (weight < 0).any():
+        where = v.first(weight < 0)
+        raise ValueError(f"{v.place('ratios', where)} is {weight[where]}, expected a number of at least 0")
+    gain = v.finite("returns", returns, weight.shape)
     largest = weight.max(axis=-1, keepdims=True)  # no overflow of the sum
     share = np.where(largest > 0, weight / np.where(largest > 0, largest, 1.0), 1.0)
     return np.asarray((share * gain).sum(axis=-1) / share.sum(axis=-1))
@@ -347,10 +362,9 @@ def doubly_robust_variance(
     powers = _powers(discount, horizon)
     wanted, estimate = _target_and_q(target, estimate, horizon)
     logged = _policy("behaviour", behaviour, horizon)
-    if logged.shape != wanted.shape:
-        raise ValueError(f"behaviour has shape {logged.shape} over all stages, the target {wanted.shape}")
+    _same_shape("behaviour", logged, wanted)
     if ((wanted > 0) & (logged == 0)).any():
-        t, s, a = (int(k) for k in np.argwhere((wanted > 0) & (logged == 0))[0])
+        t, s, a = v.first((wanted > 0) & (logged == 0))
         raise ValueError(f"behaviour[{t}, {s}, {a}] is zero, at an action that the target takes")
     ratio = wanted / np.where(logged > 0, logged, 1.0)
     kernel, reward, successor = model.kernel(), model.rewards(), model.next_states()

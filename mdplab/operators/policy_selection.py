@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.models import _validate as v
 from mdplab.operators import _check
 
 __all__ = ["regret_at", "sharpe_ratio_at"]
@@ -27,14 +28,8 @@ __all__ = ["regret_at", "sharpe_ratio_at"]
 
 def _chosen(estimates: ArrayLike, values: ArrayLike, k: int) -> tuple[FloatArray, FloatArray]:
     """All true values, and those of the k best in the estimates."""
-    true, estimated = _check.numeric("values", values), _check.numeric("estimates", estimates)
-    for name, x in (("values", true), ("estimates", estimated)):
-        if x.ndim != 1 or x.size == 0 or np.iscomplexobj(x) or not np.isfinite(x).all():
-            raise ValueError(
-                f"{name} must be real and finite, of shape (n,) with n >= 1; got shape {x.shape}"
-            )
-    if estimated.shape != true.shape:
-        raise ValueError(f"estimates have shape {estimated.shape}, values {true.shape}")
+    true = v.finite("values", values, (None,))
+    estimated = v.finite("estimates", estimates, true.shape)
     _check.count("k", k)
     if k > true.size:
         raise ValueError(f"k must be at most the number {true.size} of candidates; got {k}")
@@ -96,9 +91,10 @@ def sharpe_ratio_at(estimates: ArrayLike, values: ArrayLike, k: int, *, baseline
     >>> sharpe_ratio_at([0.4, 0.1, 1.1], [1.0, 0.2, 0.8], 2, baseline=0.5)
     5.0
     """
-    if not np.isfinite(baseline):
-        raise ValueError(f"baseline must be finite; got {baseline}")
+    origin = v.number("baseline", baseline, -np.inf, np.inf)
     _, top = _chosen(estimates, values, k)
-    if (top == top[0]).all():
+    apart = top - top.max()  # exact where the values nearly coincide, unlike the distance from a rounded mean
+    widest = float(-apart.min())
+    if widest == 0:
         return float("nan")
-    return float((top.max() - baseline) / top.std())
+    return float((top.max() - origin) / widest / (apart / widest).std())

@@ -94,10 +94,12 @@ def test_a_constant_reward_a_step_changes_nothing():
 
 def test_bad_input():
     mdp = chain()
-    with pytest.raises(ValueError, match="rollouts must be an integer of at least 1; got 0"):
+    with pytest.raises(ValueError, match="rollouts is 0, expected an integer of at least 1"):
         greedy_rollout_success(mdp, 1, 0)
-    with pytest.raises(ValueError, match="stage must be an integer from 0 to 2; got 3"):
+    with pytest.raises(ValueError, match="stage is 3, expected an integer from 0 to 2"):
         greedy_rollout_choice(mdp, 3, 0, 1, 1)
+    with pytest.raises(TypeError, match="mdp must be a FiniteHorizonMDP; got ndarray"):
+        greedy_rollout_success(mdp.transition, 1, 1)
     with pytest.raises(ValueError, match="integer rewards"):
         greedy_rollout_success(FiniteHorizonMDP(mdp.transition, mdp.reward / 2, 3, initial=mdp.initial), 1, 1)
     with pytest.raises(ValueError, match="deterministic"):
@@ -112,4 +114,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="all actions"):
         greedy_rollout_success(masked, 1, 1)
     with pytest.raises(ValueError, match="values of a sum of rewards"):
-        greedy_rollout_success(mdp, 1, 100, max_support=50)
+        greedy_rollout_success(mdp, 1, 100, max_count=50)

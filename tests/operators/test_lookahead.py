@@ -76,7 +76,7 @@ def test_a_tolerance_admits_what_is_almost_greedy():
 
 def test_bad_input():
     mdp = drawn(0, masked=False)
-    with pytest.raises(ValueError, match=r"q must have shape \(H, S, A\)"):
+    with pytest.raises(ValueError, match=r"q has shape \(3,\)"):
         lookahead_backup(mdp, np.zeros(3))
     q = np.zeros((mdp.horizon, mdp.n_states, mdp.n_actions))
     q[1, 0, 1] = np.nan
@@ -84,5 +84,7 @@ def test_bad_input():
         worst_greedy_value(mdp, q)
     with pytest.raises(ValueError, match="tol"):
         worst_greedy_value(mdp, np.zeros_like(q), -1.0)
+    with pytest.raises(TypeError, match="expected a FiniteHorizonMDP"):
+        lookahead_values(q, 1)
     with pytest.raises(ValueError, match="steps must be an integer"):
         lookahead_values(mdp, 0)

@@ -105,20 +105,27 @@ def test_refusals():
         importance_ratios(LOG, TARGET, [[0.0, 1.0], [0.5, 0.5]])
     with pytest.raises(ValueError, match=r"target.*sums to"):
         importance_sampling(LOG, 2 * TARGET, BEHAVIOUR)
-    with pytest.raises(ValueError, match="target must have shape"):
+    with pytest.raises(ValueError, match="target has shape"):
         per_decision_importance_sampling(LOG, TARGET[0], BEHAVIOUR)
-    with pytest.raises(ValueError, match=r"infinite at stage 0 of trajectory 0"):
-        marginal_importance_sampling(LOG, [[np.inf, 1.0], [1.0, 1.0]])
+    for ratio in (np.inf, np.nan, -1.0):
+        with pytest.raises(ValueError, match=rf"ratios: {ratio} at stage 0 of trajectory 0"):
+            marginal_importance_sampling(LOG, [[ratio, 1.0], [1.0, 1.0]])
     with pytest.raises(ValueError, match="state or action beyond"):
-        importance_ratios(LOG, TARGET[:1], BEHAVIOUR)
+        importance_ratios(LOG, TARGET[:1], BEHAVIOUR[:1])
+    with pytest.raises(ValueError, match="state or action beyond"):
+        direct_method(LOG, TARGET[:1], Q[:, :1])
+    with pytest.raises(
+        ValueError, match=r"behaviour has shape \(2, 2, 3\) over all stages, the target \(2, 2, 2\)"
+    ):
+        importance_ratios(LOG, TARGET, np.full((2, 3), 1 / 3))
     with pytest.raises(ValueError, match="discount"):
         importance_sampling(LOG, TARGET, BEHAVIOUR, discount=1.5)
     with pytest.raises(ValueError, match="q has shape"):
         doubly_robust(LOG, TARGET, BEHAVIOUR, np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="q must be real and finite"):
+    with pytest.raises(ValueError, match=r"q\[0, 0\] is inf, expected a finite number"):
         direct_method(LOG, TARGET, np.full((2, 2), np.inf))
-    for ratios in ([-1.0, 1.0], [np.inf, 1.0]):
-        with pytest.raises(ValueError, match="ratios must be real, finite and non-negative"):
+    for ratios in ([1.0, -1.0], [1.0, np.inf]):
+        with pytest.raises(ValueError, match=r"ratios\[1\] is"):
             self_normalised(ratios, [1.0, 2.0])
     with pytest.raises(ValueError, match="n >= 1"):
         self_normalised([], [])

@@ -31,6 +31,13 @@ def test_equal_values_have_no_ratio():
     assert np.isnan(sharpe_ratio_at([1.0, 2.0], [0.1, 0.7], 1, baseline=0.0))
 
 
+def test_values_that_nearly_coincide():
+    above = np.nextafter(0.3, 1.0)
+    found = sharpe_ratio_at([1.0, 2.0, 3.0], [above, 0.3, 0.3], 3, baseline=0.0)
+    assert found == pytest.approx(above / (above - 0.3) / (np.sqrt(2) / 3), rel=1e-12)
+    assert sharpe_ratio_at([1.0, 2.0], [0.0, 1e-200], 2, baseline=-1.0) == pytest.approx(2e200)
+
+
 @given(st.permutations(range(6)), st.integers(2, 6), st.floats(-3, 3), st.floats(0.1, 10))
 def test_only_the_order_of_the_estimates_and_relative_values_matter(order, k, shift, scale):
     estimates, values = np.array(order, dtype=float), np.arange(6.0) ** 2
@@ -48,11 +55,11 @@ def test_refusals():
         regret_at([1.0, 2.0], [1.0, 2.0], 3)
     with pytest.raises(ValueError, match="k must be an integer"):
         regret_at([1.0, 2.0], [1.0, 2.0], 0)
-    with pytest.raises(ValueError, match="estimates must be real and finite"):
+    with pytest.raises(ValueError, match=r"estimates\[1\] is inf, expected a finite number"):
         regret_at([1.0, np.inf], [1.0, 2.0], 1)
-    with pytest.raises(ValueError, match="values must be real and finite"):
+    with pytest.raises(ValueError, match=r"values has shape \(1, 2\)"):
         regret_at([1.0, 2.0], [[1.0, 2.0]], 1)
-    with pytest.raises(ValueError, match=r"estimates have shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"estimates has shape \(2,\), expected \(3,\)"):
         sharpe_ratio_at([1.0, 2.0], [1.0, 2.0, 3.0], 1, baseline=0.0)
     with pytest.raises(ValueError, match="baseline"):
         sharpe_ratio_at([1.0, 2.0], [1.0, 2.0], 1, baseline=np.nan)
