@@ -1,14 +1,19 @@
-"""A run of claims that must see what is wrong in them."""
+"""Faults put into functions, and a run of claims that must see what is wrong in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
 from proofs_check.__main__ import main
 
-__all__ = ["assert_seen"]
+__all__ = ["Fault", "assert_seen", "inject"]
+
+Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def assert_seen(
@@ -25,3 +30,20 @@ def assert_seen(
     for victim in victims:
         told = next(line for line in printed.splitlines() if line.startswith(f"NOT AS EXPECTED  {victim}"))
         assert any(sign in told for sign in signs), told
+
+
+def inject(
+    patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, only_there: bool = False
+) -> None:
+    """Replace a function in every module that holds it; a method, or ``only_there``, in its home alone."""
+    home: Any = importlib.import_module(module)
+    if "." in name:  # a method
+        owner, name = name.split(".")
+        home, only_there = getattr(home, owner), True
+    right = getattr(home, name)
+    wrong = fault(right)
+    holders = [home] if only_there else list(sys.modules.values())
+    for holder in holders:
+        for attribute, value in list(vars(holder).items()):
+            if value is right:
+                patch.setattr(holder, attribute, wrong)

@@ -7,20 +7,16 @@ both routes of a claim have it where they share it: a claim is only listed if it
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from injection import assert_seen
+from injection import Fault, assert_seen, inject
 from mdplab.claims import registry
 from mdplab.models import FlowNetwork, MarkovChain
 from mdplab.solvers.stages import StageArrays
-
-Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def weight_dropped(bonus: Callable[..., Any]) -> Callable[..., Any]:
@@ -396,20 +392,6 @@ ONLY_BY_A_NUMBER = (start_forgotten,)
 """Chains that the parts compare start alike: a printed path divergence alone tells."""
 
 
-def _inject(patch: pytest.MonkeyPatch, module: str, name: str, fault: Fault, *, only_there: bool) -> None:
-    home: Any = importlib.import_module(module)
-    if "." in name:  # a method
-        owner, name = name.split(".")
-        home, only_there = getattr(home, owner), True
-    right = getattr(home, name)
-    wrong = fault(right)
-    holders = [home] if only_there else list(sys.modules.values())
-    for holder in holders:
-        for attribute, value in list(vars(holder).items()):
-            if value is right:
-                patch.setattr(holder, attribute, wrong)
-
-
 @pytest.mark.parametrize(
     ("module", "name", "fault", "victims"),
     FAULTS,
@@ -424,5 +406,5 @@ def test_a_fault_inside_a_function_is_seen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     registry.load()  # the claims hold the functions by name
-    _inject(monkeypatch, module, name, fault, only_there=name.endswith("bonus"))
+    inject(monkeypatch, module, name, fault, only_there=name.endswith("bonus"))
     assert_seen(victims, capsys, by_known_values=fault in ONLY_BY_A_NUMBER)
