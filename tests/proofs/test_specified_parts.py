@@ -32,6 +32,7 @@ SPECIFIED = {
     "dist-dpi-monotone-rate": "(i) (ii) (iii)",
     "dist-dvi-lipschitz-rate": "(stock) (distance) (finite) (limit)",
     "dist-dvi-optimal-finite-horizon": 1,
+    "dist-stockless-exponential-only": "(enough) (gap) (extremal)",
     "doc-consistency-and-information-gap": "(a) (b) (c)",
     "doob-is-shaping": "(a) (b) (c) (d)",
     "dual-q-fixed-policy": 4,
