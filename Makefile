@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RECIPE := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test gallery bench lint format clean
+.PHONY: help verify test gallery bench docs lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -51,6 +51,10 @@ gallery: $(VENV)/.installed-test ## Search the gallery of conjectures; write res
 
 bench: $(VENV)/.installed-bench ## Compare speed and memory with other solvers; write results/bench.*
 	@$(BIN)/python -m benchmarks.bench --out "$(RESULTS)" $(ARGS)
+
+docs: $(VENV)/.installed-docs ## Build the documentation; open results/docs/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d "$(RESULTS)/.doctrees" docs "$(RESULTS)/docs"
+	@echo "$(RESULTS)/docs/index.html"
 
 lint: $(VENV)/.installed-dev ## Check style, formatting and types
 	@$(BIN)/ruff check .
@@ -96,6 +100,11 @@ $(VENV)/.installed-bench: $(RECIPE) | $(VENV)/.installed
 	    $(INSTALL) $$peer || echo "$$peer cannot be installed here and is left out"; \
 	done
 	@touch $@
+
+$(VENV)/.installed-docs: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab and what its documentation needs (a few minutes the first time)"
+	@$(INSTALL) -e '.[docs]'
+	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-dev: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab, its tests' needs and the linters (a few minutes the first time)"

@@ -22,7 +22,7 @@ from mdplab.names import UNNAMED, Names
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Certificate", "ConvergenceWarning", "Layout", "Solution", "Status"]
+__all__ = ["Certificate", "ConvergenceWarning", "Solution", "Status"]
 
 
 Layout = tuple[tuple[str, ...], dict[str, Array]]

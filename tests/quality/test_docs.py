@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -11,7 +14,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+PAGES = ("index.md", "claims.md", "conjectures.md", "methods.md", "testing.md", "verdicts.md")
+PACKAGES = sorted(path.parent.name for path in (ROOT / "mdplab").glob("[!_]*/__init__.py"))
+MODULES = ("plotting", "solution", "wasserstein")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -53,3 +58,31 @@ def test_the_conjecture_of_the_readme_is_refuted_as_it_says() -> None:
     mdp, _ = scope["found"].instance
     assert scope["found"].verdict == "refuted"
     assert (mdp.n_states, mdp.n_actions) == (2, 2)
+
+
+def test_every_public_package_has_its_page_of_the_reference() -> None:
+    pages = {path.stem for path in (ROOT / "docs" / "reference").glob("*.rst")}
+    listed = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8").split()
+    assert pages == {*PACKAGES, *MODULES}
+    assert pages <= set(listed)
+
+
+def public_words() -> set[str]:
+    """Public names, their parameters and their attributes."""
+    words: set[str] = set()
+    for name in (*PACKAGES, *MODULES):
+        module = importlib.import_module(f"mdplab.{name}")
+        for public in module.__all__:
+            member = getattr(module, public)
+            words |= {public, *vars(member)} if inspect.isclass(member) else {public}
+            with contextlib.suppress(TypeError, ValueError):
+                words |= set(inspect.signature(member).parameters)
+    return words
+
+
+def test_the_names_of_the_glossary_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    columns = [row.split("|")[2] for row in text.splitlines() if row.startswith("|") and row.count("|") > 3]
+    names = set(re.findall(r"`(\w+)[`(]", " ".join(columns)))
+    assert len(names) >= 25
+    assert names - public_words() == set()
