@@ -163,7 +163,8 @@ OPE = Claim(
     [\hat Q_t - r_t - \gamma \sum_a \pi \hat Q_{t+1}]$.
 
     (c) From one trajectory the self-normalised estimate $\sum_i \rho^{(i)} G^{(i)} / \sum_i \rho^{(i)}$ has the value of
-    the behaviour as its mean; (d) from two it is biased too.
+    the behaviour as its mean (where all ratios vanish the plain mean of the returns is the estimate); (d) from two it is
+    biased too.
 
     (e) With $V, Q$ those of the target,
     $$\mathrm{Var(DR)} = \mathrm{Var}_{d_0}(V_0) + \sum_t \gamma^{2t} \Big(\mathbb{E} \rho_{0:t}^2 (r_t + \gamma V_{t+1} - Q_t)^2
@@ -188,6 +189,13 @@ OPE = Claim(
 )
 
 FINITE_SUM = "rounding of sums over at most 128 trajectories, in the magnitudes of their terms"
+IN_SECOND_MOMENTS = FINITE_SUM + ": some thousands of units of rounding of a second moment"
+
+
+def in_second_moments(task: OffPolicyTask) -> float:
+    """1e-12 in units of the second moment of all terms of an estimate."""
+    return 1e-12 * (1 + task.second_moment())
+
 
 mean_part = OPE.part(
     "(a)",
@@ -228,8 +236,8 @@ variance_part = OPE.part(
     "(e)",
     r"variance of DR with $\hat Q = Q^\pi$, $\hat Q$ and $0$: the sum of its orthogonal increments",
     Equal(variances, increments),
-    resolution=1e-7,
-    reason=FINITE_SUM + "; second moments of ratios reach the thousands",
+    resolution=in_second_moments,
+    reason=IN_SECOND_MOMENTS,
     shared={
         "stage_evaluation": "only for the control variate Q^pi, an input; the formula sweeps its own values"
     },
@@ -244,8 +252,8 @@ least_part = OPE.part(
     shared={
         "stage_evaluation": "for the control variate Q^pi of the left side; on the right only in the error bound"
     },
-    resolution=1e-7,
-    reason=FINITE_SUM + "; second moments of ratios reach the thousands",
+    resolution=in_second_moments,
+    reason=IN_SECOND_MOMENTS,
     exact=(exact.least_variance, exact.other_variances),
 )
 
@@ -338,8 +346,8 @@ for suffix, smaller, larger, instance, printed in (
         relation=AtMost(partial(variance_of, name=smaller), partial(variance_of, name=larger)),
         counterexamples=(instance,),
         repair=least_part,
-        resolution=1e-7,
-        reason=FINITE_SUM,
+        resolution=in_second_moments,
+        reason=IN_SECOND_MOMENTS,
         specified=printed,
         shared={"stage_evaluation": "for the control variate Q^pi and the error bound, both inputs"},
     )

@@ -268,6 +268,8 @@ SHARPE = Claim(
 
 ROUNDING = "rounding of sums of at most six numbers over a spread of at least .02"
 
+RELATIVE = "1e-10, relative and absolute: " + ROUNDING
+
 opposite_part = SHARPE.part(
     "(opposite)",
     r"A is better by .05 in MSE, rank correlation and regret@1, and worse by .05 in SharpeRatio@3",
@@ -288,16 +290,16 @@ transform_part = SHARPE.part(
     "(transform)",
     "the ratio depends on the estimates by their order alone",
     Equal(ratio, after_transform),
-    resolution=1e-8,
-    reason=ROUNDING,
+    resolution=lambda case: 1e-10 * (1 + abs(float(np.asarray(ratio(case).value)))),
+    reason=RELATIVE,
     exact=(partial(exact_ratio, pairs=False), exact_transformed),
 )
 affine_part = SHARPE.part(
     "(affine)",
     "the ratio is unchanged when all values go through one increasing affine map",
     Equal(ratio, after_move),
-    resolution=1e-8,
-    reason=ROUNDING,
+    resolution=lambda case: 1e-10 * (1 + abs(float(np.asarray(ratio(case).value)))),
+    reason=RELATIVE,
     exact=(partial(exact_ratio, pairs=False), exact_moved),
 )
 

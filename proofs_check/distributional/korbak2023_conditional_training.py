@@ -154,8 +154,8 @@ def conditional_of_reward(task: RewardTask, *, fit: float = 1.0) -> Side:
     """Bayes' rule: the base given the label exp((r - r_max) / beta)"""
     value = fit * task.labelled.conditional + (1 - fit) * task.base
     deep = 1 + np.abs(task.reward - task.reward.max()) / task.temperature
-    # exp(y) loses |y| units, and y exp(y) <= 1
-    return Side(value, rounding(value * deep, 64) + 1e-300)
+    # exp(y) loses |y| units, or underflows
+    return Side(value, rounding(value * deep, 64) + 1e-300 / (task.base @ task.labelled.good))
 
 
 def tilt_by_soft_control(task: RewardTask) -> Side:

@@ -108,11 +108,14 @@ class OffPolicyTask:
         size = float(np.abs(self.log.rewards).max() + 2 * np.abs(self.estimate).max())
         return float(rounding(self.horizon * size, int(self.operations())))
 
-    def variance_error(self) -> float:
-        """Rounding of a variance: the sum of squares of all terms of an estimate, in the magnitudes of their parts."""
+    def second_moment(self) -> float:
+        """Second moment of an estimate whose terms have the magnitudes of their parts."""
         size = np.abs(self.log.rewards).max() + 2 * np.abs(self.q).max() + 2 * np.abs(self.estimate).max()
-        second = float(self.log.expectation((size * (1 + self.ratios.sum(axis=1))) ** 2))
-        return float(rounding(second, int(self.operations())))
+        return float(self.log.expectation((size * (1 + self.ratios.sum(axis=1))) ** 2))
+
+    def variance_error(self) -> float:
+        """Rounding of a variance: a sum of squares over all trajectories."""
+        return float(rounding(self.second_moment(), int(self.operations())))
 
 
 def random_task(draw: Draw) -> OffPolicyTask:
