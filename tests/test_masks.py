@@ -281,6 +281,7 @@ ELSEWHERE = {
     "return_laws",
     "markov_return_laws",
     "stock_value_iteration",
+    "homogeneous_stock_iteration",
     "stock_policy_evaluation",
     "stock_policy_iteration",
     "doubly_robust_variance",

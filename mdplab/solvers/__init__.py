@@ -86,6 +86,7 @@ from mdplab.solvers.stock import (
     stock_policy_iteration,
     stock_value_iteration,
 )
+from mdplab.solvers.stock_utility import UtilityPlan, homogeneous_stock_iteration
 from mdplab.solvers.total_reward import TotalRewardSolution, total_reward
 from mdplab.solvers.total_reward_evaluation import TotalRewardEvaluation, total_reward_evaluation
 from mdplab.solvers.trajectory_preference_fit import TrajectoryFit, trajectory_preference_fit
@@ -128,6 +129,7 @@ __all__ = [
     "TotalRewardEvaluation",
     "TotalRewardSolution",
     "TrajectoryFit",
+    "UtilityPlan",
     "Verification",
     "action_elimination",
     "adaptive_steps",
@@ -146,6 +148,7 @@ __all__ = [
     "evaluate_stages_array",
     "geometric_steps",
     "goal_conditioned",
+    "homogeneous_stock_iteration",
     "implicit_maximiser",
     "inverse_soft_q",
     "least_squares_value_iteration",

@@ -181,6 +181,7 @@ OTHERS = {
     "reachable_nodes",  # the number of steps is the problem's
     "stock_policy_evaluation",
     "stock_value_iteration",
+    "homogeneous_stock_iteration",
     "stock_policy_iteration",  # returns every policy on the way
 }
 
