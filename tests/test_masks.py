@@ -280,6 +280,7 @@ ELSEWHERE = {
     "reachable_nodes",
     "return_laws",
     "markov_return_laws",
+    "cvar_control",
     "stock_value_iteration",
     "homogeneous_stock_iteration",
     "stock_policy_evaluation",

@@ -25,7 +25,9 @@ from numpy.typing import ArrayLike
 from mdplab._typing import Array, FloatArray, IntArray
 from mdplab.enumeration.combinatorics import all_tuples, check_count
 from mdplab.laws import FiniteLaw
+from mdplab.laws.atoms import MAX_ATOMS, check_max_atoms
 from mdplab.models import OutcomeModel
+from mdplab.operators import _check
 
 __all__ = ["LawTable", "markov_return_laws", "return_laws"]
 
@@ -101,7 +103,7 @@ class LawTable:
 
 
 def return_laws(
-    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000
+    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000, max_atoms: int = MAX_ATOMS
 ) -> list[LawTable]:
     """Laws of the return of all deterministic history-dependent policies.
 
@@ -115,6 +117,8 @@ def return_laws(
         In (0, 1].
     max_count : int, default 100_000
         Hard cap on the number of laws of a state, checked before they are built.
+    max_atoms : int, default 10_000_000
+        Hard cap on the entries of a table, laws times atoms, checked before it is built.
 
     Returns
     -------
@@ -125,23 +129,28 @@ def return_laws(
     Raises
     ------
     ValueError
-        If an argument is out of range or the cap is exceeded.
+        If an argument is out of range or a cap is exceeded.
     """
-    backup = _Backup(model, steps, discount)
+    backup = _Backup(model, steps, discount, max_atoms)
     tables = backup.nothing
     for _ in range(steps):
         found = []
         for s, choices in enumerate(backup.support):
             counts = [prod(len(tables[t]) for t in backup.target[s, a, o]) for a, o in enumerate(choices)]
             check_count(sum(counts), max_count, f"laws of state {s}")
-            atoms, blocks = _joined([_mixtures(*backup.parts(s, a, tables)) for a in range(len(choices))])
+            one_action = []
+            for a, count in enumerate(counts):
+                atoms, parts = backup.parts(s, a, tables)
+                check_max_atoms(count * len(atoms), max_atoms, f"masses of laws of state {s}")
+                one_action.append(_mixtures(atoms, parts))
+            atoms, blocks = backup.joined(one_action)
             found.append(LawTable(atoms, np.concatenate(blocks)))
         tables = found
     return tables
 
 
 def markov_return_laws(
-    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000
+    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000, max_atoms: int = MAX_ATOMS
 ) -> list[LawTable]:
     """Laws of the return of all deterministic Markov policies, which see stage and state alone.
 
@@ -155,6 +164,8 @@ def markov_return_laws(
         In (0, 1].
     max_count : int, default 100_000
         Hard cap on the number of policies, checked before their laws are built.
+    max_atoms : int, default 10_000_000
+        Hard cap on the entries of a table, policies times atoms, checked before it is built.
 
     Returns
     -------
@@ -164,9 +175,9 @@ def markov_return_laws(
     Raises
     ------
     ValueError
-        If an argument is out of range or the cap is exceeded.
+        If an argument is out of range or a cap is exceeded.
     """
-    backup = _Backup(model, steps, discount)
+    backup = _Backup(model, steps, discount, max_atoms)
     n_actions = model.n_actions
     check_count(n_actions ** (model.n_states * steps), max_count, "policies")
     tables = backup.nothing
@@ -178,8 +189,10 @@ def markov_return_laws(
             for a in range(n_actions):
                 atoms, parts = backup.parts(s, a, tables)
                 one_action.append(LawTable(atoms, np.sum(parts, axis=0)))
-            atoms, blocks = _joined(one_action)
+            atoms, blocks = backup.joined(one_action)
             # the choices of the stage, then the policies of the later stages, lexicographic
+            policies = len(choices) * len(tables[0])
+            check_max_atoms(policies * len(atoms), max_atoms, f"masses of laws of state {s}")
             found.append(LawTable(atoms, np.stack(blocks)[choices[:, s]].reshape(-1, len(atoms))))
         tables = found
     return tables
@@ -188,12 +201,13 @@ def markov_return_laws(
 class _Backup:
     """The checked model: outcomes of positive probability, and laws of the next states moved by rewards."""
 
-    def __init__(self, model: OutcomeModel, steps: int, discount: float) -> None:
-        if steps < 0:
-            raise ValueError(f"steps: expected an integer >= 0, got {steps}")
+    def __init__(self, model: OutcomeModel, steps: int, discount: float, max_atoms: int) -> None:
+        _check.model(model, OutcomeModel)
+        _check.count("steps", steps, 0)
+        _check.count("max_atoms", max_atoms)
         if not 0.0 < discount <= 1.0:
             raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
-        self.law, self.discount = model.law, discount
+        self.law, self.discount, self.max_atoms = model.law, discount, max_atoms
         self.reward, self.target = model.rewards(), model.next_states()
         self.support = [[np.flatnonzero(row) for row in rows] for rows in model.law]
         start = np.zeros((1, *self.reward.shape[3:]))
@@ -205,6 +219,8 @@ class _Backup:
         successors = [tables[t] for t in self.target[state, action, outcomes]]
         gains = self.reward[state, action, outcomes]
         atoms, places = _union([r + self.discount * x.atoms for r, x in zip(gains, successors, strict=True)])
+        rows = sum(map(len, successors)) + max(len(table.atoms) for table in successors)
+        check_max_atoms(rows * len(atoms), self.max_atoms, f"masses of moved laws of state {state}")
         weights = self.law[state, action, outcomes]
         # two atoms of a table may be rounded to one, so their masses are summed
         return atoms, [
@@ -212,20 +228,20 @@ class _Backup:
             for w, table, place in zip(weights, successors, places, strict=True)
         ]
 
+    def joined(self, tables: list[LawTable]) -> tuple[FloatArray, list[FloatArray]]:
+        """All atoms, and the masses of each table on them."""
+        atoms, places = _union([table.atoms for table in tables])
+        check_max_atoms(sum(map(len, tables)) * len(atoms), self.max_atoms, "masses of laws of one state")
+        blocks = [np.zeros((len(table), len(atoms))) for table in tables]
+        for block, table, place in zip(blocks, tables, places, strict=True):
+            block[:, place] = table.masses
+        return atoms, blocks
+
 
 def _union(arrays: list[FloatArray]) -> tuple[FloatArray, list[IntArray]]:
     """Distinct atoms in order, and where those of each array are among them."""
     atoms, places = np.unique(np.concatenate(arrays), axis=0, return_inverse=True)
     return atoms, np.split(places, np.cumsum([len(array) for array in arrays])[:-1])
-
-
-def _joined(tables: list[LawTable]) -> tuple[FloatArray, list[FloatArray]]:
-    """All atoms, and the masses of each table on them."""
-    atoms, places = _union([table.atoms for table in tables])
-    blocks = [np.zeros((len(table), len(atoms))) for table in tables]
-    for block, table, place in zip(blocks, tables, places, strict=True):
-        block[:, place] = table.masses
-    return atoms, blocks
 
 
 def _mixtures(atoms: FloatArray, parts: list[FloatArray]) -> LawTable:

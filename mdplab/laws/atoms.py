@@ -16,9 +16,20 @@ from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray, IntArray
 
-__all__ = ["MASS_TOLERANCE", "check_atoms", "check_masses", "check_merge", "group_starts", "merge_atoms"]
+__all__ = [
+    "MASS_TOLERANCE",
+    "MAX_ATOMS",
+    "check_atoms",
+    "check_masses",
+    "check_max_atoms",
+    "check_merge",
+    "group_starts",
+    "merge_atoms",
+]
 
 MASS_TOLERANCE = 1e-12
+MAX_ATOMS = 10_000_000
+"""Atoms beyond which exact laws are refused, by default: some hundred megabytes."""
 
 
 def merge_atoms(atoms: FloatArray, masses: FloatArray, merge: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -161,3 +172,28 @@ def check_merge(merge: float) -> float:
     if not (np.isfinite(merge) and merge >= 0.0):
         raise ValueError(f"merge: expected a finite number >= 0, got {merge!r}")
     return float(merge)
+
+
+def check_max_atoms(count: int, max_atoms: int, what: str) -> None:
+    """Refuse exact laws with too many atoms before they are made.
+
+    Parameters
+    ----------
+    count : int
+        Number of atoms that there would be.
+    max_atoms : int
+        The cap.
+    what : str
+        What they are, for the message.
+
+    Raises
+    ------
+    ValueError
+        If ``count > max_atoms``; the message names the two ways out.
+    """
+    if count > max_atoms:
+        raise ValueError(
+            f"max_atoms: {count} {what} exceed the cap {max_atoms}. Put atoms on a grid (rewards that are multiples of one "
+            "step, or a wider merge: no mass moves further than that), or project laws (quantile_projection(law, m) is within "
+            "(largest - least atom) / (2 m) in w_1)"
+        )

@@ -28,7 +28,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, FloatArray
-from mdplab.laws.atoms import check_atoms, check_masses, check_merge, group_starts, merge_atoms
+from mdplab.laws.atoms import (
+    MAX_ATOMS,
+    check_atoms,
+    check_masses,
+    check_max_atoms,
+    check_merge,
+    group_starts,
+    merge_atoms,
+)
 
 __all__ = ["LEVEL_TOLERANCE", "FiniteLaw", "common_support"]
 
@@ -186,23 +194,24 @@ class FiniteLaw:
             )
         return FiniteLaw._merged(atoms, self.masses, check_merge(merge))
 
-    def convolve(self, other: FiniteLaw, *, merge: float = 0.0) -> FiniteLaw:
-        """The law of ``X + Y`` for independent X (this law) and Y (``other``)."""
+    def convolve(self, other: FiniteLaw, *, merge: float = 0.0, max_atoms: int = MAX_ATOMS) -> FiniteLaw:
+        """The law of ``X + Y`` for independent X (this law) and Y (``other``); at most ``max_atoms`` before merging."""
+        check_max_atoms(self.n_atoms * other.n_atoms, max_atoms, "atoms of a sum before merging")
         atoms = np.add.outer(self.atoms, other.atoms).ravel()
         masses = np.multiply.outer(self.masses, other.masses).ravel()
         return FiniteLaw._merged(atoms, masses, check_merge(merge))
 
-    def convolution_power(self, count: int, *, merge: float = 0.0) -> FiniteLaw:
-        """The law of the sum of ``count >= 0`` independent copies (repeated squaring)."""
+    def convolution_power(self, count: int, *, merge: float = 0.0, max_atoms: int = MAX_ATOMS) -> FiniteLaw:
+        """The law of the sum of ``count >= 0`` independent copies (repeated squaring); see :meth:`convolve`."""
         if count < 0:
             raise ValueError(f"count: expected an integer >= 0, got {count}")
         result, power = FiniteLaw.dirac(0.0), self
         while count:
             if count & 1:
-                result = result.convolve(power, merge=merge)
+                result = result.convolve(power, merge=merge, max_atoms=max_atoms)
             count >>= 1
             if count:
-                power = power.convolve(power, merge=merge)
+                power = power.convolve(power, merge=merge, max_atoms=max_atoms)
         return result
 
     # functionals

@@ -22,6 +22,7 @@ from mdplab.solvers import (  # noqa: F401 (they register their kinds)
     verify_regions,
     verify_regression,
     verify_soft_constrained,
+    verify_stock,
     verify_total_reward,
     verify_trajectory_fits,
 )
@@ -32,6 +33,7 @@ from mdplab.solvers.backward_induction import HorizonSolution, backward_inductio
 from mdplab.solvers.batch import BatchSolution, solve_batch
 from mdplab.solvers.constrained import ConstrainedSolution, constrained
 from mdplab.solvers.control import ControlSolution
+from mdplab.solvers.cvar_control import CVaRSolution, cvar_control
 from mdplab.solvers.dice_fixed_point import DiceSolution, dice_fixed_point
 from mdplab.solvers.distributional_dp import LawSolution, distributional_evaluation
 from mdplab.solvers.dual_q import dual_q, penalised_reward
@@ -99,6 +101,7 @@ __all__ = [
     "AverageProgramSolution",
     "AverageSolution",
     "BatchSolution",
+    "CVaRSolution",
     "ConstrainedSolution",
     "ControlSolution",
     "DiceSolution",
@@ -139,6 +142,7 @@ __all__ = [
     "bradley_terry_fit",
     "constant_steps",
     "constrained",
+    "cvar_control",
     "dice_fixed_point",
     "direct_preference_fit",
     "distributional_evaluation",

@@ -59,7 +59,7 @@ def test_optima_over_all_policies():
 
 def test_bad_input():
     model = two_state_returns()
-    with pytest.raises(ValueError, match="steps: expected an integer >= 0"):
+    with pytest.raises(ValueError, match="steps must be an integer of at least 0"):
         return_laws(model, -1)
     with pytest.raises(ValueError, match="discount: expected a number in"):
         return_laws(model, 2, discount=0.0)

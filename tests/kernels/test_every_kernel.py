@@ -24,6 +24,7 @@ CALLED_BY = {
     "backups._recentre": "backups.hard_sweeps_dense",
     "backups._lookahead_csr": "backups.hard_sweeps_csr",
     "backups._largest": "backups.hard_sweeps_dense",
+    "laws._one_run": "laws.mixed_laws",
     "modified._recentred": "modified.modified_csr",
     "modified._extremes": "modified.modified_csr",
     "modified._policy_sweep_csr": "modified.modified_csr",

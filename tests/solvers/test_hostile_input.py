@@ -15,7 +15,8 @@ import pytest
 from scipy import sparse
 
 from mdplab import solvers
-from mdplab.models import MDP, FiniteHorizonMDP, LinearMDP, RewardProcess, TotalRewardMDP
+from mdplab.laws import FiniteLaw
+from mdplab.models import MDP, FiniteHorizonMDP, LinearMDP, OutcomeModel, RewardProcess, TotalRewardMDP
 from mdplab.solution import Status
 from tests import naive, refined
 from tests.rational_chains import best_gains, best_totals
@@ -105,6 +106,7 @@ def test_the_least_temperature_is_hard_control(name: str) -> None:
 
 GAME = np.array([[0.5, 0.9], [0.1, 0.5]])
 PROCESS = RewardProcess(KERNEL[:, 0], REWARD, 0.5)
+OUTCOMES = OutcomeModel.from_transition_rewards(KERNEL, np.ones((2, 2, 2)))
 NUMBERS: dict[str, Callable[[Any], Any]] = {
     "tol": lambda x: solvers.solve(PLAIN, x),
     "tol ": lambda x: solvers.distributional_evaluation(PROCESS, 2, tol=x),
@@ -121,6 +123,16 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     "steps   ": lambda x: solvers.distributional_evaluation(PROCESS, -1 if x is None else x, tol=0.1),
     "merge": lambda x: solvers.distributional_evaluation(PROCESS, 2, merge=x),
     "max_atoms": lambda x: solvers.distributional_evaluation(PROCESS, 2, max_atoms=x),
+    "merge ": lambda x: solvers.stock_value_iteration(OUTCOMES, FiniteLaw.mean, [(0, 0.0)], 1, merge=x),
+    "max_atoms ": lambda x: solvers.stock_value_iteration(
+        OUTCOMES, FiniteLaw.mean, [(0, 0.0)], 1, max_atoms=x
+    ),
+    "level": lambda x: solvers.cvar_control(OUTCOMES, x, 0, 1),
+    "start": lambda x: solvers.cvar_control(OUTCOMES, 0.5, x, 1),
+    "steps    ": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, x),
+    "discount": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, discount=x),
+    "merge  ": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, merge=x),
+    "max_atoms  ": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, max_atoms=x),
     "prior_weight": lambda x: solvers.residual_q_learning(
         PLAIN, REWARD, LOGS, prior_weight=x, temperature=1.0
     ),

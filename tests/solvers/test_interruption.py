@@ -179,6 +179,7 @@ OTHERS = {
     "nash_md",
     "least_squares_value_iteration",
     "reachable_nodes",  # the number of steps is the problem's
+    "cvar_control",
     "stock_policy_evaluation",
     "stock_value_iteration",
     "homogeneous_stock_iteration",

@@ -34,6 +34,7 @@ STAGED = FiniteHorizonMDP(KERNEL, REWARDS[0], 2, initial=START, **NAMES)
 BOTH = MultiObjectiveMDP(KERNEL, REWARDS, 0.9, START, objective_names=OBJECTIVES, **NAMES)
 FEATURES = np.eye(6).reshape(3, 2, 6)
 LINEAR = LinearMDP(FEATURES, KERNEL.reshape(6, 3), REWARDS[0].ravel(), 0.9, initial=START, **NAMES)
+OUTCOMES = OutcomeModel.from_transition_rewards(KERNEL, np.ones((3, 2, 3)), **NAMES)
 TOTAL = TotalRewardMDP(KERNEL, -1 - REWARDS[0], [False, False, True], **NAMES)
 DATA = STAGED.sample(UNIFORM, 2, 20, seed=1)
 GAME = np.array([[0.5, 0.9, 0.2], [0.1, 0.5, 0.7], [0.8, 0.3, 0.5]])
@@ -139,14 +140,22 @@ KINDS: dict[str, tuple[Callable[[], Solution], list[str], int, list[str]]] = {
         [f"{column}_{name}" for column in ("return", "return_error") for name in OBJECTIVES],
     ),
     "laws": (
-        lambda: solvers.distributional_evaluation(
-            OutcomeModel.from_transition_rewards(KERNEL, np.ones((3, 2, 3)), **NAMES).reward_process(0, 0.5),
-            steps=2,
-            tol=10.0,
-        ),
+        lambda: solvers.distributional_evaluation(OUTCOMES.reward_process(0, 0.5), steps=2, tol=10.0),
         ["state"],
         3,
         ["mean", "variance", "least", "most", "atoms"],
+    ),
+    "stock": (
+        lambda: solvers.stock_value_iteration(OUTCOMES, FiniteLaw.mean, [(0, 0.0)], 1),
+        ["node"],
+        1,
+        ["steps", "state", "stock", "action", "value", "mean", "atoms"],
+    ),
+    "value-at-risk": (
+        lambda: solvers.cvar_control(OUTCOMES, 0.5, 0, 2),
+        ["atom"],
+        1,
+        ["threshold", "outer"],
     ),
     "mirror descent": (
         lambda: solvers.mirror_descent(MODEL, step=1.0, steps=2),
