@@ -103,7 +103,12 @@ class LawTable:
 
 
 def return_laws(
-    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000, max_atoms: int = MAX_ATOMS
+    model: OutcomeModel,
+    steps: int,
+    *,
+    discount: float = 1.0,
+    max_count: int = 100_000,
+    max_atoms: int = MAX_ATOMS,
 ) -> list[LawTable]:
     """Laws of the return of all deterministic history-dependent policies.
 
@@ -150,7 +155,12 @@ def return_laws(
 
 
 def markov_return_laws(
-    model: OutcomeModel, steps: int, *, discount: float = 1.0, max_count: int = 100_000, max_atoms: int = MAX_ATOMS
+    model: OutcomeModel,
+    steps: int,
+    *,
+    discount: float = 1.0,
+    max_count: int = 100_000,
+    max_atoms: int = MAX_ATOMS,
 ) -> list[LawTable]:
     """Laws of the return of all deterministic Markov policies, which see stage and state alone.
 
