@@ -266,14 +266,14 @@ def _law(
     """Law of the last stock: masses of states with stocks are pushed forward."""
     at: IntArray = np.array([state])
     held: IntArray = np.array([stock])
-    mass: FloatArray = np.ones(1)
+    mass: Array = np.ones(1)
     for chosen, moved, after in zip(actions, moves, stocks[1:], strict=True):
         pair = at * choices + chosen[at, held]
         counts = outcomes.pointer[pair + 1] - outcomes.pointer[pair]
         first = np.cumsum(counts) - counts
         k = np.arange(counts.sum()) + np.repeat(outcomes.pointer[pair] - first, counts)
         place = outcomes.target[k] * after.size + moved[np.repeat(held, counts), outcomes.kind[k]]
-        total: FloatArray = np.bincount(place, weights=np.repeat(mass, counts) * outcomes.weight[k])
+        total: Array = np.bincount(place, weights=np.repeat(mass, counts) * outcomes.weight[k])
         alive = np.flatnonzero(total)
         at, held, mass = alive // after.size, alive % after.size, total[alive]
     return FiniteLaw._merged(stocks[-1][held], mass, 0.0)
