@@ -21,6 +21,8 @@ __all__ = ["MinimumEnclosure", "enclosed_minimum"]
 class MinimumEnclosure(NamedTuple):
     """A global minimum: ``value - error <= min f <= value``, but for the rounding of f itself.
 
+    Where the values of f err by at most d, ``value - error - d <= min f <= value + d``.
+
     Attributes
     ----------
     point : float
@@ -67,20 +69,21 @@ def enclosed_minimum(
     Raises
     ------
     ValueError
-        If the interval is empty or not finite, or the curvature or the tolerance is out of range.
+        If the interval is empty or not finite, the curvature or the tolerance is out of range, or the function returns
+        another shape or a value that is not finite.
 
     References
     ----------
     L. Breiman, A. Cutler, *A deterministic algorithm for global optimization*, Mathematical Programming 58, 1993.
     """
-    if not (lower < upper and math.isfinite(lower) and math.isfinite(upper)):
+    if not (lower < upper and math.isfinite(upper - lower)):
         raise ValueError(f"lower, upper: expected finite lower < upper, got {lower!r} and {upper!r}")
     if not (curvature >= 0 and math.isfinite(curvature)):
         raise ValueError(f"curvature: expected a finite number >= 0, got {curvature!r}")
     if not tol > 0:
         raise ValueError(f"tol: expected a positive number, got {tol!r}")
     points = np.linspace(lower, upper, 65)
-    values = np.asarray(fn(points), dtype=np.float64)
+    values = _values(fn, points)
     best = int(np.argmin(values))
     point, value, width = float(points[best]), float(values[best]), (upper - lower) / 64
     left, right = points[:-1], points[1:]
@@ -93,10 +96,20 @@ def enclosed_minimum(
             return MinimumEnclosure(point, value, error)
         left, right, at_left, at_right = left[kept], right[kept], at_left[kept], at_right[kept]
         middle = (left + right) / 2
-        at_middle = np.asarray(fn(middle), dtype=np.float64)
+        at_middle = _values(fn, middle)
         best = int(np.argmin(at_middle))
         if at_middle[best] < value:
             point, value = float(middle[best]), float(at_middle[best])
         left, right = np.concatenate((left, middle)), np.concatenate((middle, right))
         at_left, at_right = np.concatenate((at_left, at_middle)), np.concatenate((at_middle, at_right))
         width /= 2
+
+
+def _values(fn: Callable[[FloatArray], FloatArray], points: FloatArray) -> FloatArray:
+    values = np.asarray(fn(points), dtype=np.float64)
+    if values.shape != points.shape:
+        raise ValueError(f"fn: expected values of shape {points.shape}, got {values.shape}")
+    if not np.isfinite(values).all():
+        where = int(np.argmin(np.isfinite(values)))
+        raise ValueError(f"fn: expected finite values, got {values[where]} at {points[where]}")
+    return values

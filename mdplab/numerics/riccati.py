@@ -57,7 +57,8 @@ def linear_regulator(
     Raises
     ------
     ValueError
-        If the shapes do not match, or no feedback with a finite cost is found (the plant cannot be stabilised).
+        If the shapes do not match, an entry is not finite, a cost is not symmetric or that of the inputs not positive
+        definite, or no feedback with a finite cost is found (the plant cannot be stabilised).
 
     References
     ----------
@@ -66,14 +67,22 @@ def linear_regulator(
     from scipy.linalg import solve_discrete_are
 
     a, b, q, r = (np.asarray(x, dtype=np.float64) for x in (plant, inputs, state_cost, input_cost))
-    if a.ndim != 2 or a.shape[0] != a.shape[1]:
+    if a.ndim != 2 or a.shape[0] != a.shape[1] or not a.size:
         raise ValueError(f"plant: expected a square matrix, got shape {a.shape}")
-    if b.ndim != 2 or b.shape[0] != a.shape[0]:
+    if b.ndim != 2 or b.shape[0] != a.shape[0] or not b.size:
         raise ValueError(f"inputs: expected shape ({a.shape[0]}, m), got {b.shape}")
     if q.shape != a.shape:
         raise ValueError(f"state_cost: expected shape {a.shape}, got {q.shape}")
     if r.shape != (b.shape[1], b.shape[1]):
         raise ValueError(f"input_cost: expected shape ({b.shape[1]}, {b.shape[1]}), got {r.shape}")
+    for name, matrix in (("plant", a), ("inputs", b), ("state_cost", q), ("input_cost", r)):
+        if not np.isfinite(matrix).all():
+            raise ValueError(f"{name}: expected finite numbers, got {matrix.tolist()}")
+    for name, matrix in (("state_cost", q), ("input_cost", r)):
+        if np.abs(matrix - matrix.T).max() > 1e-12 * np.abs(matrix).max():
+            raise ValueError(f"{name}: expected a symmetric matrix, got {matrix.tolist()}")
+    if not np.linalg.eigvalsh(r)[0] > 0:
+        raise ValueError(f"input_cost: expected a positive definite matrix, got {r.tolist()}")
     try:
         p = np.asarray(solve_discrete_are(a, b, q, r), dtype=np.float64)
     except np.linalg.LinAlgError as problem:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import Array, FloatArray
+from mdplab.models._validate import first, place
+from mdplab.operators import _check
 from mdplab.wasserstein import wasserstein_on_positions
 
 __all__ = ["kernel_lipschitz_constant", "lipschitz_constant"]
@@ -33,12 +35,15 @@ def lipschitz_constant(values: ArrayLike, positions: ArrayLike) -> float | Float
     Raises
     ------
     ValueError
-        If the shapes do not match or the positions are not distinct and finite.
+        If the shapes do not match, a value is not finite, or the positions are not distinct and finite.
     """
     order, cells = _cells(positions)
     table = np.asarray(values, dtype=np.float64)
     if table.shape[:1] != order.shape:
         raise ValueError(f"values: expected shape ({order.size}, ...) to match positions, got {table.shape}")
+    if not np.isfinite(table).all():
+        where = first(~np.isfinite(table))
+        raise ValueError(f"{place('values', where)} is {table[where]}, expected a finite number")
     slopes = np.abs(np.diff(table[order], axis=0)) / cells.reshape(-1, *(1,) * (table.ndim - 1))
     found = slopes.max(axis=0, initial=0.0)
     return float(found) if found.ndim == 0 else np.asarray(found)
@@ -50,7 +55,7 @@ def kernel_lipschitz_constant(transition: ArrayLike, positions: ArrayLike) -> fl
     Parameters
     ----------
     transition : array_like, shape (S, ..., S)
-        ``P[s, ..., s']``, e.g. a chain (S, S) or the kernel of an MDP (S, A, S).
+        ``P[s, ..., s']``, e.g. a chain (S, S) or the kernel of an MDP (S, A, S); each row is a law.
     positions : array_like, shape (S,)
         Distinct points, in any order.
 
@@ -62,7 +67,7 @@ def kernel_lipschitz_constant(transition: ArrayLike, positions: ArrayLike) -> fl
     Raises
     ------
     ValueError
-        If the shapes do not match or the positions are not distinct and finite.
+        If the shapes do not match, a row is not a law, or the positions are not distinct and finite.
     """
     order, cells = _cells(positions)
     rows = np.asarray(transition, dtype=np.float64)
@@ -70,6 +75,7 @@ def kernel_lipschitz_constant(transition: ArrayLike, positions: ArrayLike) -> fl
         raise ValueError(
             f"transition: expected shape ({order.size}, ..., {order.size}) to match positions, got {rows.shape}"
         )
+    _check.laws("transition", rows)
     rows = rows[order]
     distances = np.asarray(wasserstein_on_positions(rows[1:], rows[:-1], positions))
     slopes = distances / cells.reshape(-1, *(1,) * (distances.ndim - 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,3 +58,19 @@ def test_bad_input_is_refused(arguments: tuple[float, ...], message: str) -> Non
     lower, upper, curvature, tol = arguments
     with pytest.raises(ValueError, match=message):
         enclosed_minimum(np.sin, lower, upper, curvature=curvature, tol=tol)
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (lambda x: np.where(x > 0.9, np.nan, x), "fn: expected finite values, got nan"),
+        # only a cell that is halved meets it
+        (lambda x: np.where(np.abs(x - 1 / 128) < 1e-3, np.nan, (x - 0.01) ** 2), "got nan at 0.0078125"),
+        (lambda x: np.where(x == 0.0, -np.inf, x), "got -inf at 0.0"),
+        (lambda x: x[:, np.newaxis], "fn: expected values of shape"),
+        (lambda x: 1.0, "fn: expected values of shape"),
+    ],
+)
+def test_a_function_without_a_finite_value_at_each_point_is_refused(fn: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        enclosed_minimum(fn, 0.0, 1.0, curvature=2.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,3 +56,26 @@ def test_a_plant_that_cannot_be_stabilised_is_refused() -> None:
 def test_shapes_must_match(shapes: tuple[tuple[int, int], ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         linear_regulator(*(np.ones(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"plant": [[np.nan, 0.0], [0.0, 0.5]]}, "plant: expected finite"),
+        ({"plant": np.zeros((0, 0))}, "plant: expected a square"),
+        ({"inputs": [[np.inf], [0.0]]}, "inputs: expected finite"),
+        ({"inputs": np.zeros((2, 0))}, "inputs: expected shape"),
+        ({"state_cost": [[1.0, 2.0], [0.0, 1.0]]}, "state_cost: expected a symmetric"),
+        ({"input_cost": [[0.0]]}, "input_cost: expected a positive definite"),
+        ({"input_cost": [[-1.0]]}, "input_cost: expected a positive definite"),
+    ],
+)
+def test_matrices_are_finite_symmetric_and_definite(changed: dict[str, Any], message: str) -> None:
+    matrices = {
+        "plant": 0.5 * np.eye(2),
+        "inputs": [[1.0], [0.0]],
+        "state_cost": np.eye(2),
+        "input_cost": np.eye(1),
+    }
+    with pytest.raises(ValueError, match=message):
+        linear_regulator(**{**matrices, **changed})

@@ -53,3 +53,13 @@ def test_shapes_must_match() -> None:
         lipschitz_constant([1.0, 2.0, 3.0], [0.0, 1.0])
     with pytest.raises(ValueError, match="transition"):
         kernel_lipschitz_constant(np.eye(3), [0.0, 1.0])
+
+
+def test_values_are_finite_and_rows_are_laws() -> None:
+    with pytest.raises(ValueError, match=r"values\[1, 0\] is nan"):
+        lipschitz_constant([[1.0], [np.nan]], [0.0, 1.0])
+    with pytest.raises(ValueError, match=r"values\[0\] is inf"):
+        lipschitz_constant([np.inf, np.inf], [0.0, 1.0])
+    for row in ([2.0, 1.0], [2.0, -1.0], [np.nan, 1.0]):
+        with pytest.raises(ValueError, match="transition"):
+            kernel_lipschitz_constant([[0.5, 0.5], row], [0.0, 1.0])
