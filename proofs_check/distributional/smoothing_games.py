@@ -19,8 +19,9 @@ def cdf(x: Any) -> Any:
     return ndtr(x)
 
 
-def density(x: float) -> float:
-    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+def density(x: Any) -> Any:
+    """Density of the standard normal law."""
+    return np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,19 @@ class CellGame:
     def ends(self) -> FloatArray:
         return np.array([-np.inf, *self.cuts, np.inf])
 
-    def attacked(self, first: Any) -> Any:
-        """Odds of success under shifts ``first``, then the best of the length that is left, shape of ``first``."""
-        return self.odds(first, np.sqrt(np.maximum(self.budget**2 - np.square(first), 0.0)))
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where success or return jump in the first observation."""
+        return (*self.cuts, self.level)
+
+    def seen(self, observation: FloatArray, second: FloatArray) -> Any:
+        """Odds of success given the first observation, under a second shift."""
+        cell = np.searchsorted(self.cuts, observation, side="right")
+        return cdf(np.array(self.signs)[cell] * second - np.array(self.thresholds)[cell])
+
+    def attacked(self, angle: Any) -> Any:
+        """Odds of success under the shift ``B sin(angle)``, then ``B cos(angle)`` against the sign of each cell."""
+        return self.odds(self.budget * np.sin(angle), self.budget * np.cos(angle))
 
     def odds(self, first: Any, length: Any) -> Any:
         """Odds of success under shifts ``first``, then ``length`` against the sign of each cell."""
@@ -95,10 +106,19 @@ class SumGame:
     threshold: float
     budget: float
 
-    def attacked(self, first: Any) -> Any:
-        """Odds of success under shifts ``first``, then the best of the length that is left."""
-        length = np.sqrt(np.maximum(self.budget**2 - np.square(first), 0.0))
-        return cdf((first - length - self.threshold) / math.sqrt(2.0))
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Success does not jump in the first observation."""
+        return ()
+
+    def seen(self, observation: FloatArray, second: FloatArray) -> Any:
+        """Odds of success given the first observation, under a second shift."""
+        return cdf(observation + second - self.threshold)
+
+    def attacked(self, angle: Any) -> Any:
+        """Odds of success under the shift ``B sin(angle)``, then ``-B cos(angle)``."""
+        shifts = self.budget * (np.sin(angle) - np.cos(angle))
+        return cdf((shifts - self.threshold) / math.sqrt(2.0))
 
     @property
     def clean(self) -> float:
@@ -107,6 +127,22 @@ class SumGame:
 
 
 Game: TypeAlias = CellGame | SumGame
+
+
+def watched(game: Game, angle: FloatArray, *, level: float = math.inf) -> FloatArray:
+    """Odds of success, plus those that the first observation reaches a level, as an integral over this observation.
+
+    The first shift is ``B sin(angle)``; whatever is seen then, the adversary takes the worst of five second shifts between
+    ``-B cos(angle)`` and ``B cos(angle)``.  Gauss quadrature of 64 nodes between any two jumps; what lies beyond 11 is seen with
+    odds below 1e-18 while the first shift is at most 2.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    ends = np.clip(np.sort([-11.0, *game.breaks, 11.0]), -11.0, 11.0)[:, np.newaxis]
+    halves = np.diff(ends, axis=0) / 2
+    seen, share = (ends[:-1] + halves * (1 + nodes)).ravel(), (halves * weights).ravel()
+    first, length = (game.budget * f(angle)[:, np.newaxis] for f in (np.sin, np.cos))
+    worst = np.min([game.seen(seen, part * length) for part in (-1.0, -0.5, 0.0, 0.5, 1.0)], axis=0)
+    return np.asarray((density(seen - first) * (worst + (seen >= level))) @ share)
 
 
 def cell_game(draw: Draw) -> CellGame:
