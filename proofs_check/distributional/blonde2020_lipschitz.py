@@ -230,16 +230,27 @@ SLOPES = Claim(
 )
 
 
+def stretched(task: LineTask, size: float) -> FloatArray:
+    """1e-13 of a size, times range over smallest cell: what rounding does to a slope and to a Wasserstein distance over it."""
+    return np.asarray(
+        1e-13 * size * max(1.0, float(np.ptp(task.positions))) / by.smallest_cell(task.positions)
+    )
+
+
+def reward_size(task: LineTask) -> float:
+    return 1 + float(np.abs(np.asarray(task.mdp.reward)).max())
+
+
 def resolution(task: LineTask) -> FloatArray:
-    """1e-11 of the rewards over smallest cell, horizon and squared gap of the series."""
-    size = 1 + float(np.abs(np.asarray(task.mdp.reward)).max()) / by.smallest_cell(task.positions)
-    stretch = np.ptp(task.positions) / by.smallest_cell(task.positions)
-    return np.asarray(1e-11 * size * stretch / (1 - task.mdp.discount) ** 2)
+    """1e-13 of rewards over squared horizon, and of the bound over the gap of the series, by the smallest cell."""
+    series_size = float(reward_slope(task).value) / (1 - task.expansion) ** 2  # type: ignore[arg-type]
+    return stretched(task, reward_size(task) / (1 - task.mdp.discount) ** 2 + series_size)
 
 
 def step_resolution(task: LineTask) -> FloatArray:
-    """The same, with the growth of five more steps."""
-    return resolution(task) * (1 + task.expansion) ** (STEPS - 1)
+    """1e-13 of rewards and their slope, with the growth of five more steps, by the smallest cell."""
+    size = reward_size(task) + float(reward_slope(task).value)  # type: ignore[arg-type]
+    return stretched(task, STEPS * size * (1 + task.expansion) ** (STEPS - 1))
 
 
 REASON = "rounding of values, magnified by the smallest distance of two states and by the horizon"

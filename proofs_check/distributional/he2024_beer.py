@@ -77,7 +77,13 @@ class FeatureTask:
         return float(np.abs(step @ self.weights - self.rewards).max())
 
     @property
+    def solved(self) -> bool:
+        """Whether the features solve the Bellman equation, but for rounding."""
+        return self.residual <= 1e-9 * (1 + self.size)
+
+    @property
     def size(self) -> float:
+        """Largest squared length of a feature, plus the largest squared reward over that of the weights."""
         return float(
             np.square(self.rows).sum(axis=1).max()
             + np.square(self.rewards).max() / (self.weights @ self.weights)
@@ -140,8 +146,7 @@ def error(task: FeatureTask) -> FloatArray:
     """Rounding, and what a residual of the equation does to the squared reward of the bound."""
     w = float(task.weights @ task.weights)
     largest = float(np.abs(task.rewards).max())
-    # an assumption that fails is no rounding: residuals above 1e-9 are not forgiven
-    residual = task.residual if task.residual < 1e-9 else 0.0
+    residual = task.residual if task.solved else 0.0  # an assumption that fails is no rounding
     shift = residual * (2 * largest + residual) / (2 * task.mdp.discount * w)
     return np.asarray(shift + rounding(task.size / task.mdp.discount, 120))
 
@@ -220,11 +225,12 @@ COSINE = Claim(
     provenance="our formalisation",
     statement=r"""
     Let $Q = \phi^\top w$ be the value of a policy, $\bar\phi' = E\, \phi(s', a')$ and $r$ the expected reward of a pair. Then
+
     (bound) $\langle \phi, \bar\phi' \rangle \le b = \frac{1}{2\gamma}\big(\lVert\phi\rVert^2 + \gamma^2\lVert\bar\phi'\rVert^2 - r^2/\lVert w\rVert^2\big)$;
 
     (cosine) $\cos(\phi, \bar\phi') \le b / (\lVert\phi\rVert\,\lVert\bar\phi'\rVert)$;
 
-    (equality) The difference of both sides of the bound is the squared distance of $\phi - \gamma\bar\phi'$ from the line of $w$, over
+    (equality) the difference of both sides of the bound is the squared distance of $\phi - \gamma\bar\phi'$ from the line of $w$, over
     $2\gamma$: equality iff $w \parallel \phi - \gamma\bar\phi'$. The bound of the cosine can exceed one, and then says nothing.
     """,
     assumptions=(
@@ -232,7 +238,7 @@ COSINE = Claim(
             "A1",
             "the values solve the Bellman equation at the pair",
             "features that do not solve the equation",
-            lambda task: task.residual <= 1e-9 * (1 + task.size),
+            lambda task: task.solved,
             wider=unsolved_task,
         ),
         Assumption("A2", "the next feature and the reward are expected ones", "a sampled next feature"),
@@ -245,8 +251,8 @@ COSINE = Claim(
 
 
 def resolution(task: FeatureTask) -> FloatArray:
-    """1e-11 of the squared lengths over discount and smallest norms."""
-    return np.asarray(1e-11 * (1 + task.size) * (1 + 1 / norms(task).min()) / task.mdp.discount)
+    """1e-12 of the squared lengths over discount and smallest norms."""
+    return np.asarray(1e-12 * (1 + task.size) * (1 + 1 / norms(task).min()) / task.mdp.discount)
 
 
 REASON = "rounding of squared lengths; the residual of the corrected features"
@@ -308,13 +314,13 @@ def sampled_bound(task: FeatureTask) -> Side:
     return Side(bound_for(task, worst_successor(task)), error(task))
 
 
-def without_reward(task: FeatureTask) -> Side:
+def bound_of_twice_the_reward(task: FeatureTask) -> Side:
     """The bound with twice the squared reward."""
     change = task.rewards**2 / (task.weights @ task.weights) / (2 * task.mdp.discount)
     return Side(np.asarray(bound(task).value) - change, error(task))
 
 
-def cosine_without_discount(task: FeatureTask) -> Side:
+def half_the_cosine_bound(task: FeatureTask) -> Side:
     """The bound of the cosine divided by two."""
     found = cosine_bound(task)
     return Side(np.asarray(found.value) / 2, found.error)
@@ -343,8 +349,10 @@ bound_part.control(
     right=sampled_bound,
     both="the sample is put in the place of the mean on both sides",
 )
-bound_part.control("twice the reward's square", kind="constant", instance=COIN, right=without_reward)
-cosine_part.control("half the bound", kind="constant", instance=PARALLEL, right=cosine_without_discount)
+bound_part.control(
+    "twice the reward's square", kind="constant", instance=COIN, right=bound_of_twice_the_reward
+)
+cosine_part.control("half the bound", kind="constant", instance=PARALLEL, right=half_the_cosine_bound)
 equality_part.control("the whole length", kind="mutation", instance=PARALLEL, right=whole_distance)
 
 
@@ -368,5 +376,5 @@ def _(ax: Any) -> None:
         x, y = np.concatenate(points, axis=1)
         ax.plot(x, y, marker, color=color, markersize=4, linestyle="none", label=name)
     ax.plot([-10, 20], [-10, 20], color="0.3", linewidth=0.9)
-    ax.set(xlabel="bound", ylabel=r"$\langle\phi,\bar\phi'\rangle$", xlim=(-3, 10), ylim=(-6, 9))
+    ax.set(xlabel="bound $b$", ylabel=r"$\langle\phi,\bar\phi'\rangle$", xlim=(-3, 10), ylim=(-6, 9))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, markerscale=1.6)

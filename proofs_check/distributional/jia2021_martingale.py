@@ -9,7 +9,7 @@ minimiser of the mean-square TD error converges to something else, which evaluat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,11 @@ class Refinement:
 def refinement(draw: Draw) -> Refinement:
     """Reversion and volatility in (.3, 1.5), start variance in (.1, 1), horizon in (.5, 1.5); N = 40, ..., 320."""
     return Refinement(random_process(draw))
+
+
+def any_exponents(draw: Draw) -> Refinement:
+    """The same, the first exponent in (.25, 1.5): below one the feature has an infinite slope at the horizon."""
+    return replace(refinement(draw), exponents=(draw.number(0.25, 1.5), 2.0))
 
 
 OU_GRIDS = Refinement(OU)
@@ -138,6 +143,7 @@ RATE = Claim(
             r"features that are continuously differentiable in $t$ up to the horizon",
             "a feature with an infinite slope at the horizon",
             lambda case: min(case.exponents) >= 1.0,
+            wider=any_exponents,
         ),
         Assumption(
             "A2",

@@ -234,7 +234,7 @@ truth_part = MSVD.part(
     "(iii)",
     "TD(0), TD(1) and the martingale loss find the weights (1, 1) on every grid",
     Equal(solutions, truth),
-    resolution=1e-7,
+    resolution=1e-9,
     reason="rounding of the sums times the condition of systems of two features",
     exact=(exact_solutions, lambda case: mdplab.exact.rational(np.ones((3, 2)))),
 )

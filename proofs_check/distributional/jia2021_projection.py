@@ -117,7 +117,7 @@ loss_part = PROJECTION.part(
     "(loss)",
     "the minimiser of the martingale loss is the projection of the value",
     Equal(fitted_returns, fitted_value),
-    resolution=1e-7,
+    resolution=1e-9,
     reason=CONDITION,
     family=offset,
     witnesses=(POLYNOMIAL, LIFTED),
@@ -128,7 +128,7 @@ td1_part = PROJECTION.part(
     "(TD(1))",
     "TD(1) finds the projection of the value",
     Equal(orthogonal, fitted_value),
-    resolution=1e-7,
+    resolution=1e-9,
     reason=CONDITION,
     exact=(exact_td1, partial(exact_fit, value=True)),
 )
@@ -205,7 +205,7 @@ td1_part.control(
 def _(ax: Any) -> None:
     system = projection(POLYNOMIAL.process, POLYNOMIAL.features())
     best, _ = system.solve()
-    first, second = np.meshgrid(np.linspace(-0.1, 0.8, 121), np.linspace(-0.1, 0.55, 121))
+    first, second = np.meshgrid(np.linspace(-0.1, 0.8, 121), np.linspace(-0.1, 0.7, 121))
     apart = np.stack((first - best[0], second - best[1]), axis=-1)
     root = np.sqrt(np.einsum("...i,ij,...j->...", apart, system.matrix, apart))
     lines = ax.contour(first, second, root, levels=[0.03, 0.06, 0.12, 0.18], colors="0.6", linewidths=0.9)

@@ -57,10 +57,10 @@ FEEDBACK = Claim(
 
 
 def resolution_for(bound: Any) -> Any:
-    """1e-7, relative to the bound."""
+    """1e-8, relative to the bound."""
 
     def resolution(loop: Loop) -> FloatArray:
-        return np.asarray(1e-7 * (1 + np.max(np.abs(np.asarray(bound(loop).value)))))
+        return np.asarray(1e-8 * (1 + np.max(np.abs(np.asarray(bound(loop).value)))))
 
     return resolution
 
@@ -79,7 +79,7 @@ stability = FEEDBACK.part(
 )
 near = FEEDBACK.part(
     "(ii)",
-    r"$\sum_t\lVert x_t - x_t^{\mathrm{exp}}\rVert \le \frac{c\lVert B\rVert\ell}{1-\lambda}\cdot\frac{c}{1-\rho}\lVert x_0\rVert$",
+    r"$\sum_{t\le60}\lVert x_t - x_t^{\mathrm{exp}}\rVert \le \frac{c\lVert B\rVert\ell}{1-\lambda}\cdot\frac{c}{1-\rho}\lVert x_0\rVert$",
     AtMost(by.distance, by.distance_bound),
     resolution=resolution_for(by.distance_bound),
     reason=REASON,
@@ -89,7 +89,7 @@ near = FEEDBACK.part(
 )
 robust = FEEDBACK.part(
     "(iii)",
-    r"$\lVert x_t\rVert \le c\lambda^t\lVert x_0\rVert + \frac{c\lVert B\rVert\lVert K\rVert w}{1-\lambda}$, disturbed",
+    r"$\lVert x_t\rVert \le c\lambda^t\lVert x_0\rVert + \frac{c\lVert B\rVert\lVert K\rVert w}{1-\lambda}$, $t \le 60$, disturbed",
     AtMost(by.disturbed_lengths, by.disturbance_bound),
     resolution=resolution_for(by.disturbance_bound),
     reason=REASON,

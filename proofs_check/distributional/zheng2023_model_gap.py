@@ -233,9 +233,9 @@ GAP = Claim(
 
 
 def resolution(case: ModelPair) -> FloatArray:
-    """1e-11 of the values, times range over smallest cell (a slope), over the horizon squared."""
+    """1e-13 of the values, times range over smallest cell (a slope), by the horizon squared."""
     stretch = np.ptp(case.positions) / by.smallest_cell(case.positions)
-    return np.asarray(1e-11 * (1 + size(case)) * stretch / (1 - case.mdp.discount) ** 2)
+    return np.asarray(1e-13 * (1 + size(case)) * stretch / (1 - case.mdp.discount) ** 2)
 
 
 REASON = "rounding of values, magnified by the smallest distance of two states and by the horizon"
@@ -342,7 +342,14 @@ def _(ax: Any) -> None:
         bounds = [number(backup_bound(case)) for case in group]
         gaps = [np.max(np.asarray(backup_gap(case).value)) for case in group]
         ax.plot(
-            bounds, gaps, marker, color=color, fillstyle="none", markersize=4, label=label, linestyle="none"
+            bounds,
+            gaps,
+            marker,
+            color=color,
+            fillstyle="none" if marker == "o" else "full",
+            markersize=4,
+            label=label,
+            ls="none",
         )
     ends = np.array([1e-2, 30.0])
     ax.plot(ends, ends, color="0.4", linewidth=0.9)
