@@ -26,10 +26,11 @@ from rich.table import Table
 from benchmarks import costs
 from benchmarks.instances import INSTANCES, Arrays
 from benchmarks.occupancies import GAP, occupancy_costs
+from benchmarks.risk import RISK_SECONDS, risk_costs
 from benchmarks.systems import OURS, SYSTEMS, work
 
 ERROR = 1e-6
-PARTS = ("solve", "sweep", "tiny", "build", "memory", "start", "occupancy")
+PARTS = ("solve", "sweep", "tiny", "build", "memory", "start", "occupancy", "risk")
 _BUILD_LIMIT = 120.0
 
 
@@ -181,6 +182,14 @@ def targets(found: dict[str, Any]) -> list[dict[str, Any]]:
             at_least=True,
             note=f"gap {row['gap']:.1e}, theirs {row['cone_gap']:.1e}, peak {row['peak_mb']:.0f} MB",
         )
+    for row in found.get("risk", []):
+        right = row["difference"] <= row["bound"]
+        add(
+            f"{row['instance']}: seconds",
+            row["seconds"] if right else float("inf"),
+            RISK_SECONDS,
+            note=f"{row['ratio']:.1f} times faster than NumPy",
+        )
     if start := found.get("start"):
         add(
             "import mdplab, seconds", start["import"], 0.2, note=f"heavy modules: {start['loaded'] or 'none'}"
@@ -211,6 +220,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
         ("build", "Arrays to model"),
         ("memory", "Memory of a solve"),
         ("occupancy", "Regularised occupancy programs"),
+        ("risk", "The best conditional value-at-risk"),
     ):
         if rows := found.get(part):
             table = Table(title=title)
@@ -319,6 +329,8 @@ def main() -> None:
         found["start"] = costs.start_up()
     if "occupancy" in options.only:
         found["occupancy"] = occupancy_costs()
+    if "risk" in options.only:
+        found["risk"] = risk_costs()
     found["targets"] = targets(found)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

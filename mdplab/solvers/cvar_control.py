@@ -9,10 +9,11 @@ an expected utility of what is earned less b is solved by backward induction ove
 some achievable return attains the outer maximum (between atoms the function is convex).  All sums of discounted rewards are
 tried.  The policy looks at what was earned so far.
 
-*Accuracy.*  :math:`W_t` is 1-Lipschitz in c.  Stocks within ``merge`` become one, and sums are rounded: each stage moves a
-stock by at most ``d = merge + 4 u M`` (M: the largest stock, u: the unit of rounding) and adds to W at most d and
-``(O + 2) u + deviation`` of rows times M.  The atoms b are H such moves from the exact ones, and the outer function has the
-constant ``1 / tau``.  So the bound is H of both errors over tau, and rounding of the last line.
+*Accuracy.*  :math:`W_t` is 1-Lipschitz in c.  Stocks within ``merge`` become one (the width that occurs is
+measured: 0 for integers), and sums are rounded: each stage moves a stock by at most ``d = width + 4 u M`` (M: the largest
+stock, u: the unit of rounding) and adds to W at most d and ``(O + 2) u + deviation`` of rows times M.  The atoms b are H such
+moves from the exact ones, and the outer function has the constant ``1 / tau``.  So the bound is the sum of both errors over
+the stages, over tau, and the rounding of the last line.
 
 References
 ----------
@@ -115,28 +116,30 @@ class _Outcomes:
         reward = model.rewards().reshape(rows.shape)[pair, outcome]
         self.rewards, self.kind = np.unique(reward, return_inverse=True)
 
-    def moved(self, stocks: FloatArray, factor: float, merge: float) -> tuple[FloatArray, IntArray]:
-        """Stocks of the next stage, and the place there by stock and reward."""
+    def moved(self, stocks: FloatArray, factor: float, merge: float) -> tuple[FloatArray, IntArray, float]:
+        """Stocks of the next stage, the place there by stock and reward, and how far a sum is moved at most."""
         sums = np.add.outer(stocks, factor * self.rewards)
         distinct = np.unique(sums)
         leaders = distinct[group_starts(distinct, merge)] + 0.0
-        return leaders, np.searchsorted(leaders, sums, side="right") - 1
+        places = np.searchsorted(leaders, sums, side="right") - 1
+        return leaders, places, float((sums - leaders[places]).max())
 
 
 def _layers(
     outcomes: _Outcomes, first: FloatArray, factors: Array, merge: float, states: int, max_atoms: int
-) -> tuple[list[FloatArray], list[IntArray]]:
-    """Stocks by stage with the places that they move to."""
-    stocks, moves, total = [first], [], first.size
+) -> tuple[list[FloatArray], list[IntArray], float]:
+    """Stocks by stage, the places that they move to, and the sum of what merging displaced at each stage."""
+    stocks, moves, total, displaced = [first], [], first.size, 0.0
     for t, factor in enumerate(factors):
         below = stocks[-1].size * outcomes.rewards.size
         check_max_atoms(below, max_atoms, f"sums of rewards at stage {t + 1} before merging")
-        leaders, moved = outcomes.moved(stocks[-1], float(factor), merge)
+        leaders, moved, off = outcomes.moved(stocks[-1], float(factor), merge)
+        displaced += off
         total += leaders.size
         check_max_atoms(states * total, max_atoms, f"states with stocks to stage {t + 1}")
         stocks.append(leaders)
         moves.append(moved)
-    return stocks, moves
+    return stocks, moves, displaced
 
 
 def cvar_control(
@@ -198,8 +201,8 @@ def cvar_control(
     outcomes = _Outcomes(model)
     states = model.n_states
     factors = discount ** np.arange(steps)
-    sums, _ = _layers(outcomes, np.zeros(1), factors, merge, 1, max_atoms)
-    stocks, moves = _layers(outcomes, -sums[-1][::-1], factors, merge, states, max_atoms)
+    sums, _, atoms_off = _layers(outcomes, np.zeros(1), factors, merge, 1, max_atoms)
+    stocks, moves, stocks_off = _layers(outcomes, -sums[-1][::-1], factors, merge, states, max_atoms)
     value = np.ascontiguousarray(np.broadcast_to(np.minimum(stocks[-1], 0.0), (states, stocks[-1].size)))
     actions: list[IntArray] = []
     for moved in moves[::-1]:
@@ -220,7 +223,8 @@ def cvar_control(
     outer = thresholds + value[start, ::-1] / level
     best = int(np.argmax(outer))
     law = _law(outcomes, start, thresholds.size - 1 - best, stocks, moves, actions, model.n_actions)
-    bound = _bound(model, level, steps, merge, max(float(np.abs(c).max()) for c in stocks))
+    largest = max(float(np.abs(c).max()) for c in stocks)
+    bound = _bound(model, level, steps, atoms_off, stocks_off, largest)
     return CVaRSolution(
         status=Status.CONVERGED if bound <= tol else Status.PRECISION_LIMIT,
         certificate=Certificate(
@@ -246,12 +250,14 @@ def cvar_control(
     )
 
 
-def _bound(model: OutcomeModel, level: float, steps: int, merge: float, largest: float) -> float:
+def _bound(
+    model: OutcomeModel, level: float, steps: int, atoms_off: float, stocks_off: float, largest: float
+) -> float:
     """The bound of the module's page."""
     astray = model.row_deviation + (model.n_outcomes + 2) * _EPS
-    displaced = steps * (merge + 4 * _EPS * largest)
-    losses = (displaced + steps * astray * largest) * (1 + astray) ** steps
-    return ((displaced + losses) / level + 8 * _EPS * largest * (1 + 1 / level)) * (1 + 16 * _EPS)
+    rounded = 4 * steps * _EPS * largest
+    losses = (stocks_off + rounded + steps * astray * largest) * (1 + astray) ** steps
+    return ((atoms_off + rounded + losses) / level + 8 * _EPS * largest * (1 + 1 / level)) * (1 + 16 * _EPS)
 
 
 def _law(
