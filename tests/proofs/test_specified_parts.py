@@ -33,6 +33,7 @@ SPECIFIED = {
     "dist-dvi-lipschitz-rate": "(stock) (distance) (finite) (limit)",
     "dist-dvi-optimal-finite-horizon": 1,
     "dist-stockless-exponential-only": "(enough) (gap) (extremal)",
+    "dist-vector-homeostatic": 1,
     "doc-consistency-and-information-gap": "(a) (b) (c)",
     "doob-is-shaping": "(a) (b) (c) (d)",
     "dual-q-fixed-policy": 4,
