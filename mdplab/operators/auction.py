@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray, IntArray
+from mdplab.operators import _check
 
 __all__ = ["auction_action_values", "largest_worthwhile_bids"]
 
@@ -41,7 +42,7 @@ def auction_action_values(prices: ArrayLike, rates: ArrayLike, value: ArrayLike)
     Raises
     ------
     ValueError
-        If shapes do not match or a row of the prices is no law.
+        If shapes do not match, a row of the prices is no law, or a rate or value is not finite.
     """
     m, theta, v = (np.asarray(x, dtype=np.float64) for x in (prices, rates, value))
     if m.ndim != 2 or theta.shape != m.shape[:1] or v.ndim != 1 or not m.size or not v.size:
@@ -49,10 +50,9 @@ def auction_action_values(prices: ArrayLike, rates: ArrayLike, value: ArrayLike)
             "prices, rates, value: expected shapes (J, M + 1), (J,) and (B + 1,), none empty, "
             f"got {m.shape}, {theta.shape} and {v.shape}"
         )
-    if not (np.all(m >= 0) and np.all(np.abs(m.sum(axis=1) - 1) <= 1e-9)):
-        raise ValueError(
-            f"prices: expected rows of probabilities, got rows with the sums {m.sum(axis=1)}, least {m.min()}"
-        )
+    _check.laws("prices", m, ("click rate",))
+    _check_finite("rates", theta)
+    _check_finite("value", v)
     budget, price = np.arange(len(v))[:, None], np.arange(m.shape[1])
     left = v[np.maximum(budget - price, 0)]  # what a bid above the budget pays does not matter
     won = np.cumsum(m * (theta[:, None] + left[:, None, :]), axis=2)
@@ -84,15 +84,31 @@ def largest_worthwhile_bids(
     Raises
     ------
     ValueError
-        If a rate or the highest price is negative, or the value decreases.
+        If shapes are wrong, a rate is negative or not finite, the highest price or the tolerance is negative, or the value
+        decreases by more than 1e-9.
     """
     theta, v = np.asarray(rates, dtype=np.float64), np.asarray(value, dtype=np.float64)
-    if not (np.all(theta >= 0) and highest >= 0 and np.all(np.diff(v) >= -1e-9)):
+    if theta.ndim != 1 or v.ndim != 1 or not theta.size or not v.size:
         raise ValueError(
-            "rates, value, highest: expected rates >= 0, a non-decreasing value and highest >= 0, "
-            f"got least rate {theta.min()}, least step of the value {np.diff(v).min(initial=0.0)} and {highest}"
+            f"rates, value: expected shapes (J,) and (B + 1,), none empty, got {theta.shape} and {v.shape}"
         )
+    _check_finite("rates", theta)
+    _check_finite("value", v)
+    _check.count("highest", highest, 0)
+    _check.non_negative("tolerance", tolerance)
+    if np.any(theta < 0):
+        j = int(np.argmin(theta))
+        raise ValueError(f"rates: expected rates >= 0, got {theta[j]} at {j}")
+    if np.any(steps := np.diff(v) < -1e-9):
+        b = int(np.argmax(steps))
+        raise ValueError(f"value: expected a non-decreasing value, got {v[b]} at {b} and {v[b + 1]} after it")
     budget, price = np.arange(len(v))[:, None], np.arange(highest + 1)
     worth = theta[:, None] + (v[np.maximum(budget - price, 0)] - v[budget])[:, None, :]
     kept = (worth >= -tolerance) & (price <= budget)[:, None, :]
     return np.asarray(np.where(kept, price, 0).max(axis=2))
+
+
+def _check_finite(name: str, x: FloatArray) -> None:
+    if not np.all(np.isfinite(x)):
+        i = int(np.flatnonzero(~np.isfinite(x))[0])
+        raise ValueError(f"{name}: expected finite numbers, got {x[i]} at {i}")

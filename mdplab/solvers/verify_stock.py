@@ -55,8 +55,8 @@ def _(solution: StockPlan, model: Any) -> Verification:
         else:
             total = np.zeros(3, dtype=WIDE)
             for o in np.flatnonzero(model.law[s, a]):
-                p, r = WIDE(model.law[s, a, o]), WIDE(reward[s, a, o])
-                key = round(float((c + r) / discount), 12) + 0.0
+                p, r = WIDE(model.law[s, a, o]), float(reward[s, a, o])
+                key = round((c + r) / discount, 12) + 0.0
                 if (below := moments.get((h - 1, int(target[s, a, o]), key))) is None:
                     missing += 1
                     continue
@@ -160,7 +160,7 @@ def _stage(
 
 
 def _missed(solution: CVaRSolution, model: OutcomeModel) -> float:
-    """Largest distance of a possible return from the thresholds, sums that differ by less than 1e-12 being one."""
+    """Largest distance of a possible return from the thresholds."""
     reward, target = model.rewards(), model.next_states()
     sums = {(solution.start, 0.0)}
     for t in range(solution.steps):
@@ -169,5 +169,5 @@ def _missed(solution: CVaRSolution, model: OutcomeModel) -> float:
         for s in {state for state, _ in sums}:
             alive = model.law[s] > 0.0
             steps[s] = set(zip(target[s][alive].tolist(), (factor * reward[s][alive]).tolist(), strict=True))
-        sums = {(successor, round(x + r, 12)) for s, x in sums for successor, r in steps[s]}
+        sums = {(successor, x + r) for s, x in sums for successor, r in steps[s]}
     return max(float(np.abs(solution.thresholds - x).min()) for _, x in sums)

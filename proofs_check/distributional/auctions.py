@@ -128,11 +128,11 @@ def optimal_values(case: Auction) -> Side:
     return Side(values, error_of(case))
 
 
-def rule_values(case: Auction) -> Side:
+def rule_values(case: Auction, *, margin: float = 0.0) -> Side:
     """Evaluation of the rule of the largest worthwhile price, price by price"""
     values = np.zeros((case.horizon + 1, case.budget + 1))
     for t in range(case.horizon):
-        bids = largest_worthwhile_bids(case.rates, values[t], case.highest, tolerance=TIE)
+        bids = largest_worthwhile_bids(case.rates + margin, values[t], case.highest, tolerance=TIE)
         values[t + 1] = evaluated(case, bids, values[t])
     # a bid that a tie within the tolerance admits loses no more than the tolerance
     return Side(values, error_of(case) + case.horizon * TIE)

@@ -125,6 +125,11 @@ def _(task: RiskTask) -> Iterator[Known]:
     printed = "-2.88 -0.752 0.624 1.6888888889"
     yield Known("best value-at-risk, by search", printed, [search.value for search in found], 1e-12)
     yield Known("best value-at-risk, by enumeration", printed, np.asarray(best_risks(task).value), 1e-12)
+    compiled = [
+        solvers.cvar_control(task.model, level, task.state, task.steps, discount=task.discount).value
+        for level in task.levels
+    ]
+    yield Known("best value-at-risk, by the solver for it", printed, compiled, 1e-12)
     yield Known("smallest maximising b", "0 2 2 4", [search.atom for search in found])
     yield Known("atoms of the law at level 1/4", "-7 -5 -2 0 2 4", found[1].law.atoms)
     yield Known("its masses", "0.028 0.012 0.016 0.144 0.512 0.288", found[1].law.masses, 1e-15)

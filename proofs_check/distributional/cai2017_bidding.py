@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -293,7 +294,7 @@ rule_part.control(
     "a worth one tenth too high: the rule bids for more",
     kind="constant",
     instance=PRINTED,
-    left=lambda case: optimal_values(replace(case, rates=case.rates + 0.1)),
+    left=partial(rule_values, margin=0.1),
 )
 average_part.control("clicks that cost more", kind="assumption", drops="A1", instance=DEAR_CLICKS)
 rule_part.control(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,10 +39,33 @@ def test_a_worthwhile_price_above_the_budget_is_not_bid() -> None:
     np.testing.assert_array_equal(largest_worthwhile_bids([1.0], np.zeros(4), 2), [[0], [1], [2], [2]])
 
 
-def test_bad_input() -> None:
-    with pytest.raises(ValueError, match=r"expected shapes \(J, M \+ 1\)"):
-        auction_action_values([[1.0]], [0.1, 0.2], [0.0])
-    with pytest.raises(ValueError, match="rows of probabilities"):
-        auction_action_values([[0.5, 0.4]], [0.1], [0.0])
-    with pytest.raises(ValueError, match="non-decreasing value"):
-        largest_worthwhile_bids([0.1], [1.0, 0.0], 1)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rates": [0.1, 0.2]}, r"expected shapes \(J, M \+ 1\)"),
+        ({"prices": [[0.5, 0.4]]}, "prices at click rate 0 sums to 0.9"),
+        ({"prices": [[1.5, -0.5]]}, r"prices.* is -0.5: probabilities must be >= 0"),
+        ({"rates": [np.nan]}, "rates: expected finite numbers, got nan at 0"),
+        ({"value": [0.0, np.inf]}, "value: expected finite numbers, got inf at 1"),
+    ],
+)
+def test_bad_input_of_values(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        auction_action_values(**({"prices": [[0.5, 0.5]], "rates": [0.1], "value": [0.0, 1.0]} | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rates": []}, "rates, value: expected shapes"),
+        ({"rates": [0.1, -0.2]}, "rates: expected rates >= 0, got -0.2 at 1"),
+        ({"rates": [np.nan]}, "rates: expected finite numbers"),
+        ({"value": [1.0, 0.0]}, "value: expected a non-decreasing value, got 1.0 at 0 and 0.0 after it"),
+        ({"value": [np.nan]}, "value: expected finite numbers"),
+        ({"highest": -1}, "highest must be an integer of at least 0"),
+        ({"tolerance": -1.0}, "tolerance must be a non-negative"),
+    ],
+)
+def test_bad_input_of_bids(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        largest_worthwhile_bids(**({"rates": [0.1], "value": [0.0, 1.0], "highest": 1} | change))

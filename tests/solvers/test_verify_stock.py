@@ -9,6 +9,7 @@ import pytest
 
 from mdplab.instances import SeededDraw, outcome_models
 from mdplab.laws import FiniteLaw, expected_utility
+from mdplab.models import OutcomeModel
 from mdplab.solvers import cvar_control, stock_value_iteration, verify
 from tests.verification import SHARED, assert_every_field_is_checked, failures, moved, shifted, with_bound
 
@@ -60,6 +61,27 @@ def test_value_at_risk(seed, discount):
     coarse = cvar_control(model, 0.3, 0, 4, discount=discount, merge=0.1)
     report = verify(model, coarse)
     assert report.passed, report.failures
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_extremes(seed):
+    """Nearly certain outcomes, tiny and huge rewards, discounts near 0 and 1, wide merging, one state, no steps."""
+    rng = np.random.default_rng([seed, 77])
+    states, actions, outcomes = (int(n) for n in rng.integers(1, 3, 3))
+    law = rng.dirichlet(np.full(outcomes, 0.05), (states, actions)) + 1e-12
+    law /= law.sum(axis=-1, keepdims=True)
+    scale = float(rng.choice([1e-6, 1.0, 1e6]))
+    reward = rng.normal(size=law.shape) * scale
+    model = OutcomeModel(law, reward, rng.integers(0, states, law.shape))
+    options = {
+        "discount": float(rng.choice([1e-3, 0.9, 0.999, 1.0])),
+        "merge": float(rng.choice([0, 1e-12, scale / 2])),
+    }
+    plan = stock_value_iteration(model, LOSS, [(0, -scale)], seed % 4, **options)
+    found = cvar_control(model, float(rng.choice([1e-6, 0.1, 1.0])), 0, seed % 3, **options)
+    for solution in (plan, found):
+        report = verify(model, solution)
+        assert report.passed, report.failures
 
 
 def test_every_field_of_value_at_risk():
