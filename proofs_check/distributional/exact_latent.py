@@ -8,12 +8,10 @@ import numpy as np
 
 import mdplab
 from mdplab._typing import Array
-from proofs_check.distributional.latent_laws import LatentLaws, conditioned, over, run, trajectory_law
+from proofs_check.distributional.latent_laws import WHOLE, LatentLaws, conditioned, over, run, trajectory_law
 
 if TYPE_CHECKING:
     from proofs_check.distributional.latent_tasks import LatentTask
-
-WHOLE = (0, 1, 2, 3)
 
 
 def rationals(task: LatentTask) -> LatentLaws:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from proofs_check.distributional.rollout_tasks import RolloutTask
 
 FEW = (1, 2, 5)
+"""Numbers of rollouts at which the probability of success is compared exactly."""
 
 
 class _Model:

@@ -22,6 +22,7 @@ from mdplab.enumeration import all_tuples, greedy_rollout_success
 from mdplab.models import FiniteHorizonMDP
 from mdplab.operators import lookahead_values
 from proofs_check.distributional import exact_rollouts as exact
+from proofs_check.distributional.exact_rollouts import FEW
 from proofs_check.distributional.laidlaw2023_effective_horizon import greedy_values
 from proofs_check.distributional.rollout_tasks import (
     CHAINS,
@@ -33,9 +34,6 @@ from proofs_check.distributional.rollout_tasks import (
     paid_or_fined_task,
     rollout_task,
 )
-
-FEW = (1, 2, 5)
-"""Numbers of rollouts at which the probability of success is compared exactly."""
 
 # --- routes ---------------------------------------------------------------------------------------------------------
 

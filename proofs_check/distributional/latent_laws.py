@@ -13,7 +13,10 @@ import numpy as np
 
 from mdplab._typing import Array
 
-__all__ = ["LatentLaws", "behaviour", "conditioned", "label", "over", "run", "trajectory_law"]
+__all__ = ["WHOLE", "LatentLaws", "behaviour", "conditioned", "label", "over", "run", "trajectory_law"]
+
+WHOLE = (0, 1, 2, 3)
+"""Axes of the trajectory in a table."""
 
 
 class LatentLaws(NamedTuple):

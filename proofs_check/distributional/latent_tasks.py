@@ -12,11 +12,15 @@ from mdplab._typing import Array, FloatArray, IntArray
 from mdplab.enumeration import History, Trajectories, enumerate_outcome_trajectories
 from mdplab.instances import Draw
 from mdplab.models import OutcomeModel
-from proofs_check.distributional.latent_laws import LatentLaws, behaviour, conditioned, run, trajectory_law
+from proofs_check.distributional.latent_laws import (
+    WHOLE,
+    LatentLaws,
+    behaviour,
+    conditioned,
+    run,
+    trajectory_law,
+)
 from proofs_check.distributional.yang2022_dichotomy import outcome_model
-
-WHOLE = (0, 1, 2, 3)
-"""Axes of the trajectory ``(a_0, o_0, a_1, o_1)`` in a table."""
 
 
 @dataclass(frozen=True, eq=False)
