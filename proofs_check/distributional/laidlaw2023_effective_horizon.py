@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdplab import solvers
 from mdplab._typing import FloatArray
@@ -38,11 +39,11 @@ def integer_mdp(draw: Draw) -> FiniteHorizonMDP:
     return FiniteHorizonMDP(kernel, draw.integers(0, 3, (4, 2)).astype(float), 4, initial=start())
 
 
-def misleading_tree() -> FiniteHorizonMDP:
-    """A binary tree of depth 2 whose four leaves pay (4, 1), (1, 5), (1, 1), (3, 4) at the last of three stages."""
+def binary_tree(leaves: ArrayLike) -> FiniteHorizonMDP:
+    """A binary tree of depth 2 whose four leaves pay rewards ``(4, 2)`` of their two actions at the last of three stages."""
     successor = [[1, 2], [3, 4], [5, 6], [3, 3], [4, 4], [5, 5], [6, 6]]
     reward = np.zeros((7, 2))
-    reward[3:] = [[4, 1], [1, 5], [1, 1], [3, 4]]
+    reward[3:] = leaves
     return FiniteHorizonMDP(np.eye(7)[successor], reward, 3, initial=np.eye(7)[0])
 
 
@@ -55,7 +56,8 @@ def nearly_tied(aside: float) -> FiniteHorizonMDP:
     return FiniteHorizonMDP(kernel, reward, 4, initial=start())
 
 
-TREE = misleading_tree()
+TREE = binary_tree([[4, 1], [1, 5], [1, 1], [3, 4]])
+TIED = binary_tree([[4, 0], [0, 0], [1, 1], [1, 1]])  # for random play both halves are worth 1
 
 
 # --- routes -------------------------------------------------------------------------------------------------------
@@ -166,6 +168,11 @@ def _(mdp: FiniteHorizonMDP) -> Iterator[Known]:
     tables = lookahead_values(mdp, 3)
     yield Known("Q^1, Q^2, Q^3 at the root", "2.75 2.25 3 3.5 5 4", tables[:, 0, 0].ravel(), 1e-15)
     yield Known("solvable for k = 1, 2, 3", "1 0 1", (greedy_values(mdp) >= 5 - near_ties(mdp)).astype(float))
+
+
+@SOLVABILITY.known(TIED)
+def _(mdp: FiniteHorizonMDP) -> Iterator[Known]:
+    yield Known("ties go to the worse action: worst greedy values", "1 4 4", greedy_values(mdp), 1e-15)
 
 
 solved_part.control(
