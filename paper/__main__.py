@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if the paper was built (or its results are those of the present sources), 1 if not.
     """
     parser = argparse.ArgumentParser(prog="python -m paper", description=__doc__)
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="folder that make verify wrote"
-    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder that make verify wrote")
     parser.add_argument("--check", action="store_true", help="build nothing")
     options = parser.parse_args(arguments)
     try:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from figures.topic import Sources
 from mdplab.claims import registry
 from mdplab.claims.citations import bibliography
 from paper import certificates, content, drawings, performance
 from paper.markup import Markdown, converted, number
+from paper.record import DATA
 from paper.results import data, verdicts
 
 __all__ = ["build", "collect", "typeset"]
@@ -25,8 +26,8 @@ SOURCES = Path(__file__).parent
 EXAMPLE = "best-of-n-kl"
 
 
-def collect(results: Path) -> dict[str, Any]:
-    """Everything that the paper prints.
+def collect(results: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Everything that the paper prints and shows.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ def collect(results: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        Texts and numbers as Typst markup.
+    tuple of dict
+        Texts and numbers as Typst markup; drawings as SVG, by name.
 
     Raises
     ------
@@ -47,27 +48,31 @@ def collect(results: Path) -> dict[str, Any]:
     run, records = found["run"], found["records"]
     bench, gallery = (data(kind, run["version"]) for kind in ("bench", "gallery"))
     readings = content.findings(records)
-    return dict(
-        converted(
-            {
-                "facts": content.facts(run),
-                "totals": content.totals(records),
-                "example": content.example(records, EXAMPLE),
-                "findings": readings,
-                "readings": {row["id"]: row for group in readings for row in group["rows"]},
-                "methods": content.methods(),
-                "catalogue": content.catalogue(records),
-                "gallery": content.gallery(gallery),
-                "bench": performance.tables(bench),
-                "certificates": {key: number(value, 2) for key, value in certificates.summary().items()},
-                "captions": {name: Markdown(drawings.caption(name)) for name in drawings.CLAIMS},
-            }
-        )
+    drawn = {name: drawings.claim_drawing(name) for name in drawings.CLAIMS}
+    captions = {name: drawings.caption(name) for name in drawings.CLAIMS}
+    sources = Sources(results / "verdicts.json", DATA / "bench.json")
+    drawn["tightness"], captions["tightness"] = drawings.overview(sources)
+    drawn["certificates"] = drawings.certificates()
+    printed: dict[str, Any] = converted(
+        {
+            "facts": content.facts(run),
+            "totals": content.totals(records),
+            "example": content.example(records, EXAMPLE),
+            "findings": readings,
+            "readings": {row["id"]: row for group in readings for row in group["rows"]},
+            "methods": content.methods(),
+            "catalogue": content.catalogue(records),
+            "gallery": content.gallery(gallery),
+            "bench": performance.tables(bench),
+            "certificates": {key: number(value, 2) for key, value in certificates.summary().items()},
+            "captions": {name: Markdown(text) for name, text in captions.items()},
+        }
     )
+    return printed, drawn
 
 
-def _references(printed: Mapping[str, Any]) -> str:
-    """BibTeX of everything that the claims cite, after what the text itself cites."""
+def _references() -> str:
+    """BibTeX of what the text cites by itself, and of everything that the claims cite."""
     keys = {key for record in registry.records().values() for key in record.papers}
     known = bibliography()
     own = (SOURCES / "references.bib").read_text(encoding="utf-8")
@@ -94,7 +99,7 @@ def build(results: Path, out: Path) -> Path:
     MissingResults
         If results are missing or stale; nothing is written then.
     """
-    printed = collect(results)
+    printed, drawn = collect(results)
     source = out / "source"
     shutil.rmtree(source, ignore_errors=True)
     (source / "drawings").mkdir(parents=True)
@@ -105,10 +110,9 @@ def build(results: Path, out: Path) -> Path:
     (source / "content.json").write_text(
         json.dumps(printed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    (source / "references.bib").write_text(_references(printed), encoding="utf-8")
-    for name in drawings.CLAIMS:
-        (source / "drawings" / f"{name}.svg").write_text(drawings.claim_drawing(name), encoding="utf-8")
-    (source / "drawings" / "certificates.svg").write_text(drawings.certificates(), encoding="utf-8")
+    (source / "references.bib").write_text(_references(), encoding="utf-8")
+    for name, svg in drawn.items():
+        (source / "drawings" / f"{name}.svg").write_text(svg, encoding="utf-8")
     return typeset(source, out / "mdplab.pdf", printed["facts"]["date"])
 
 

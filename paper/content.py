@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -268,7 +269,7 @@ def gallery(kept: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "statement": escaped(row["statement"]),
                 "note": escaped(row["note"]),
-                "size": row["size"],
+                "size": re.sub(r"\b1 (state|action|outcome)s", r"1 \1", row["size"]),
                 "evaluations": number(row["evaluations"]),
             }
             for row in refuted

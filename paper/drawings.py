@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from figures import tightness
+from figures.topic import Sources
 from mdplab import plotting
 from mdplab.claims import Claim, registry
-from mdplab.claims.texts import figure_svg
+from mdplab.claims.texts import claim_figure
 from paper.certificates import METHODS, solved
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CLAIMS", "caption", "certificates", "claim_drawing"]
+__all__ = ["CLAIMS", "caption", "certificates", "claim_drawing", "overview"]
 
 CLAIMS = (
     "best-of-n-kl",
@@ -27,6 +29,10 @@ CLAIMS = (
 )
 """Claims whose figures carry an argument of the paper."""
 
+_WIDTHS = {
+    1: 4.0,
+    2: 3.8,
+}  # inches a panel: what is shown smaller is drawn smaller, so that letters stay legible
 _FLOOR = 1e-17  # where errors that are zero are drawn
 
 
@@ -55,14 +61,35 @@ def claim_drawing(identifier: str) -> str:
     ValueError
         If it is no claim, or has no figure.
     """
-    drawing = figure_svg(_claim(identifier))
-    assert drawing is not None
-    return drawing
+    claim = _claim(identifier)
+    figure = claim_figure(claim)
+    assert figure is not None
+    figure.set_size_inches(_WIDTHS.get(claim.figure_panels, 3.0) * claim.figure_panels, 3.0)
+    return plotting.figure_to_svg(figure, title=claim.title, prefix=claim.id)
 
 
 def caption(identifier: str) -> str:
     """The caption of the figure of a claim (markdown)."""
     return _claim(identifier).figure_caption
+
+
+def overview(sources: Sources) -> tuple[str, str]:
+    """The tightness of all inequalities.
+
+    Parameters
+    ----------
+    sources : Sources
+        The files that figures are read from.
+
+    Returns
+    -------
+    tuple of str
+        SVG, and the caption (markdown).
+    """
+    topic = tightness.TOPIC
+    with plotting.style():
+        figure, words = topic.draw(topic.load(sources))
+    return plotting.figure_to_svg(figure, title=topic.title, prefix="tightness"), words
 
 
 def certificates() -> str:

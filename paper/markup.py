@@ -16,6 +16,9 @@ __all__ = ["Markdown", "converted", "escaped", "number"]
 _BETWEEN = "\n\nBETWEENTWOTEXTS\n\n"
 _ROMAN = re.compile(r"\{\\rm\s+([^{}]*)\}")  # an old form of \mathrm
 _WORD = re.compile(r"upright\(((?:\w )+\w)\)")  # letters one by one: a word, spaced as an operator
+_NORM = re.compile(
+    r"\\\|((?:(?!\\\|)[^$])+?)\\\|(?=\s*[_^])"
+)  # bars with a script after them: a pair, not a relation
 _FORMAT = "commonmark+tex_math_dollars"
 
 
@@ -72,7 +75,9 @@ def _replaced(content: Any, texts: dict[str, str]) -> Any:
 def _typst(texts: list[str]) -> list[str]:
     import pypandoc
 
-    source = _BETWEEN.join(_ROMAN.sub(r"{\\mathrm{\1}}", text) for text in texts)
+    source = _BETWEEN.join(
+        _NORM.sub(r"\\left\\|\1\\right\\|", _ROMAN.sub(r"{\\mathrm{\1}}", text)) for text in texts
+    )
     try:
         markup = pypandoc.convert_text(
             source, "typst", format=_FORMAT, extra_args=["--wrap=none", "--fail-if-warnings"]

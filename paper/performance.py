@@ -85,5 +85,9 @@ def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cell(row: Mapping[str, Any], best: bool) -> dict[str, Any]:
     if row["ms"] is None or row["note"].startswith(">"):
-        return {"text": escaped(row["note"]) if row["note"].startswith(">") else "–", "best": False, "wrong": False}
+        return {
+            "text": escaped(row["note"]) if row["note"].startswith(">") else "–",
+            "best": False,
+            "wrong": False,
+        }
     return {"text": number(row["ms"], 3), "best": best, "wrong": row["note"].startswith("misses")}
