@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RECIPE := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test gallery bench docs lint format clean
+.PHONY: help verify test gallery bench paper docs lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -51,6 +51,12 @@ gallery: $(VENV)/.installed-test ## Search the gallery of conjectures; write res
 
 bench: $(VENV)/.installed-bench ## Compare speed and memory with other solvers; write results/bench.*
 	@$(BIN)/python -m benchmarks.bench --out "$(RESULTS)" $(ARGS)
+
+# Results of other sources are not printed: the claims are checked anew if need be, in exact arithmetic unless EXACT=0.
+paper: $(VENV)/.installed-paper ## Set the paper from the results; write results/paper/mdplab.pdf
+	@$(BIN)/python -m paper --results "$(RESULTS)" --check \
+	    || $(MAKE) --no-print-directory verify FAST= EXACT=$(if $(EXACT),$(EXACT),1) ARGS=
+	@$(BIN)/python -m paper --results "$(RESULTS)"
 
 docs: $(VENV)/.installed-docs ## Build the documentation; open results/docs/index.html
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d "$(RESULTS)/.doctrees" docs "$(RESULTS)/docs"
@@ -100,6 +106,11 @@ $(VENV)/.installed-bench: $(RECIPE) | $(VENV)/.installed
 	    $(INSTALL) $$peer || echo "$$peer cannot be installed here and is left out"; \
 	done
 	@touch $@
+
+$(VENV)/.installed-paper: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab and what sets its paper (a few minutes the first time)"
+	@$(INSTALL) -e '.[paper]'
+	@touch $(VENV)/.installed $(VENV)/.installed-exact $@
 
 $(VENV)/.installed-docs: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab and what its documentation needs (a few minutes the first time)"
