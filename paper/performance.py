@@ -1,4 +1,4 @@
-"""The benchmark as it is printed: times of all systems, and what the targets came to."""
+"""The benchmark as it is printed: times of all systems, and of regularised programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paper.markup import escaped, number
 
 __all__ = ["tables"]
 
-_OURS = "mdplab"
+_OURS = "mdplab solve"
 
 
 def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``systems``, ``rows`` with one cell a system, the least and the largest ``lead`` over the best other system,
-        and ``costs``.
+        ``systems``, ``rows`` with one cell a system, the least and the largest lead over the best other system, and
+        ``programs``.
     """
     found = kept["results"]
     solves = found["solve"]
@@ -56,7 +56,6 @@ def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     known = [lead for lead in leads.values() if lead is not None]
-    targets = found["targets"]
     return {
         "about": kept["about"],
         "versions": ", ".join(
@@ -68,26 +67,20 @@ def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
         "largest": number(max(known), 2),
         "ahead": number(sum(lead > 1 for lead in known)),
         "instances": number(len(known)),
-        "targets": [
+        "programs": [
             {
-                "what": escaped(row["what"]),
-                "measured": number(row["measured"], 3),
-                "target": number(float(row["target"]), 3),
-                "met": row["met"],
+                "instance": escaped(row["instance"]),
+                "times": number(row["ratio"], 2),
+                "seconds": number(row["seconds"], 2),
+                "gap": number(row["gap"], 2),
             }
-            for row in targets
-            if "times faster than the best peer" not in row["what"]
+            for row in found["occupancy"]
         ],
-        "met": number(sum(row["met"] for row in targets)),
-        "aims": number(len(targets)),
     }
 
 
 def _cell(row: Mapping[str, Any], best: bool) -> dict[str, Any]:
-    if row["ms"] is None or row["note"].startswith(">"):
-        return {
-            "text": escaped(row["note"]) if row["note"].startswith(">") else "–",
-            "best": False,
-            "wrong": False,
-        }
-    return {"text": number(row["ms"], 3), "best": best, "wrong": row["note"].startswith("misses")}
+    late = row["note"].startswith(">")
+    wrong = row["note"].startswith("misses")
+    shown = escaped(row["note"]) if late else number(row["ms"], 3)
+    return {"text": shown, "best": best, "wrong": wrong}
