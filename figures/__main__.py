@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -11,6 +12,7 @@ from pathlib import Path
 from figures.build import build, changed, drawings, names, remove_others
 from figures.page import write_page
 from figures.topic import Sources
+from mdplab.claims.runner import source_hash
 
 __all__ = ["main"]
 
@@ -51,9 +53,18 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def _warn_of_other_sources(verdicts: Path) -> None:
+    if (
+        verdicts.is_file()
+        and json.loads(verdicts.read_text(encoding="utf-8"))["run"]["sources"] != source_hash()
+    ):
+        print(f"figures: {verdicts} is of other sources: make verify renews it", file=sys.stderr)
+
+
 def _build(every: Sequence[str], chosen: Sequence[str], options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    _warn_of_other_sources(options.verdicts)
     ready, failed = drawings(chosen, Sources(options.verdicts, options.bench))
     waiting = changed(ready, options.out)
     try:

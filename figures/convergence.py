@@ -19,6 +19,7 @@ from mdplab.wasserstein import sup_wasserstein
 from proofs_check.soft_residual import agarwal2021_npg as constant_step
 from proofs_check.soft_residual import xiao2022_growing_steps as growing_step
 from proofs_check.soft_residual.gradient_instances import NPGTask
+from proofs_check.soft_residual.mirror_instances import GrowingTask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +74,7 @@ def natural_gradient(mdp: MDP) -> Curve:
 
 def mirror_descent(mdp: MDP) -> Curve:
     """Gap of the start value with growing steps."""
-    task = growing_step.GrowingTask(mdp, np.zeros((mdp.n_states, mdp.n_actions)), 0.01, steps=SWEEPS)
+    task = GrowingTask(mdp, np.zeros((mdp.n_states, mdp.n_actions)), 0.01, steps=SWEEPS)
     return np.asarray(growing_step.gaps(task).value), np.asarray(growing_step.bound(task).value)
 
 
@@ -90,10 +91,10 @@ def distributional_evaluation(mdp: MDP) -> Curve:
 
 def average_reward(mdp: MDP) -> Curve:
     """Half the width of the bounds on the gain; the ergodicity coefficient of all pairs to the power k, times the first."""
-    run = solvers.relative_value_iteration(mdp, tol=1e-13, aperiodicity=0.0, max_steps=SWEEPS + 1)
+    run = solvers.relative_value_iteration(mdp, tol=1e-13, aperiodicity=0.0)
     rows = mdp.transition.reshape(-1, mdp.n_states)
     overlap = np.minimum(rows[:, None], rows[None]).sum(axis=-1).min()
-    return _contracting(run.residuals, 1 - float(overlap))
+    return _contracting(run.residuals[: SWEEPS + 1], 1 - float(overlap))
 
 
 def _contracting(errors: Any, modulus: float) -> Curve:

@@ -107,7 +107,7 @@ def _families(ax: Axes, families: list[str], slack: Any) -> None:
         inside = (slack > below) & (slack <= limit)
         counts = np.array([sum(inside[i] for i, f in enumerate(families) if f == name) for name in order])
         ax.barh(places, counts, 0.72, left=start, color=colour, label=label, edgecolor="white", linewidth=0.8)
-        for place, count, first in zip(places, counts, start, strict=True):
+        for place, count, first in zip(range(len(order)), counts, start, strict=True):
             if count >= 4:
                 ink = "white" if colour in ("#0072B2", "#D55E00") else "black"
                 ax.text(

@@ -1,0 +1,153 @@
+"""The page of all figures, ``index.html``: it lies beside the figures and refers to nothing outside its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from figures.build import TOPICS, stamp
+from mdplab.claims.citations import short_reference
+from mdplab.claims.claim import Claim
+from mdplab.claims.markup import markdown_line
+from mdplab.claims.registry import records
+
+__all__ = ["Entry", "entries", "page_html", "write_page"]
+
+OVERVIEW = "overview"
+FONT = "fonts/stix-two-math-subset.woff2"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page shows of a figure.
+
+    Attributes
+    ----------
+    name : str
+        Id of the claim or name of the script.
+    family : str
+        Family of the claim, or ``"overview"``.
+    title : str
+        One line (markdown).
+    papers : tuple of (str, str)
+        Keys and short references.
+    caption : Markup
+        HTML with formulas; empty for a table.
+    alt : str
+        The caption in plain text.
+    table : tuple of (str, str, str)
+        Names, printed and computed numbers of a claim without a figure.
+    """
+
+    name: str
+    family: str
+    title: Markup
+    papers: tuple[tuple[str, str], ...]
+    caption: Markup
+    alt: str
+    table: tuple[tuple[Markup, str, str], ...] = ()
+
+
+def entries(folder: Path, names: Sequence[str], verdicts: Path) -> list[Entry]:
+    """The finished figures, and tables for the claims whose specification wants no figure.
+
+    Parameters
+    ----------
+    folder : Path
+        Where figures are written.
+    names : sequence of str
+        Names of all figures.
+    verdicts : Path
+        A run of the claims, for the numbers of the tables; without it they are left out.
+
+    Returns
+    -------
+    list of Entry
+        The overviews, then claim by claim.
+    """
+    known = records()
+    claims = [record for record in known.values() if isinstance(record, Claim)]
+    found = []
+    for name in [*TOPICS, *(claim.id for claim in claims)]:
+        claim = known.get(name)
+        papers = tuple((key, short_reference(key)) for key in claim.papers) if claim else ()
+        family = claim.family if claim else OVERVIEW
+        if name in names:
+            if made := stamp(folder, name):
+                caption = markdown_line(made["caption"])
+                title = markdown_line(made["title"])
+                found.append(Entry(name, family, title, papers, caption, caption.striptags()))
+        elif claim and (rows := _known_values(name, verdicts)):
+            text = Markup("Known values; a drawing would show no more.")
+            found.append(Entry(name, family, markdown_line(claim.title), papers, text, "", rows))
+    return found
+
+
+def _known_values(name: str, verdicts: Path) -> tuple[tuple[Markup, str, str], ...]:
+    if not verdicts.is_file():
+        return ()
+    run: Mapping[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
+    values = next((record["known_values"] for record in run["records"] if record["id"] == name), ())
+    return tuple((markdown_line(v["name"]), v["printed"], f"{v['computed']:.12g}") for v in values)
+
+
+def page_html(shown: Sequence[Entry]) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    shown : sequence of Entry
+        What it shows.
+
+    Returns
+    -------
+    str
+        One HTML document.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    families = dict.fromkeys(entry.family for entry in shown)
+    papers = {key: text for entry in shown for key, text in entry.papers}
+    return environment.get_template("index.html.j2").render(
+        entries=shown,
+        families=[(family, _heading(family)) for family in families],
+        papers=sorted(papers.items(), key=lambda paper: (paper[1].casefold(), paper[0])),
+        font=Path(FONT).name,
+    )
+
+
+def _heading(family: str) -> str:
+    words = family.replace("_", " ").replace(" rl", " RL")
+    return words[:1].upper() + words[1:]
+
+
+def write_page(folder: Path, names: Sequence[str], verdicts: Path) -> None:
+    """Write the page and the font of its formulas.
+
+    Parameters
+    ----------
+    folder : Path
+        Where figures are written.
+    names : sequence of str
+        Names of all figures.
+    verdicts : Path
+        A run of the claims.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / Path(FONT).name).write_bytes(files("mdplab.claims").joinpath(FONT).read_bytes())
+    part = folder / "index.html.part"
+    part.write_text(page_html(entries(folder, names, verdicts)), encoding="utf-8")
+    part.replace(folder / "index.html")
