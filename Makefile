@@ -7,6 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || ec
 FAST ?=
 EXACT ?=
 SECONDS ?= 60
+PORT ?= 8000
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -14,17 +15,18 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RECIPE := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test gallery bench paper docs lint format clean
+.PHONY: help verify test figures gallery experiments demo bench paper docs lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  PYTHON=python3.12  the interpreter that makes $(VENV) (3.11 or newer)"
 	@echo "  JOBS=N             worker processes (default: all $(JOBS) cores)"
-	@echo "  FAST=1             with verify: 10 random instances a part"
+	@echo "  FAST=1             with verify: 10 random instances a part; with experiments: the small studies"
 	@echo "  EXACT=1            with verify: in exact arithmetic too (some minutes)"
 	@echo "  SECONDS=60         with gallery: time for each conjecture"
-	@echo "  ARGS='...'         further arguments of the run (verify) or of pytest (test)"
+	@echo "  PORT=8000          with demo: where it listens"
+	@echo "  ARGS='...'         further arguments of the run (verify, figures, experiments) or of pytest (test)"
 
 # The old verdicts go first: a run that breaks off must not leave a report on an earlier one. What an interrupted run
 # has finished is in verdicts.json.partial and is not computed again.
@@ -45,9 +47,22 @@ verify: $(VENV)/.installed $(if $(filter-out 0,$(EXACT)),$(VENV)/.installed-exac
 test: $(VENV)/.installed-test ## Run the test suite
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
+# Figures that show verdicts take those that are there; a run of other sources is made new by `make verify`.
+figures: $(VENV)/.installed ## Draw the figures of all claims and those beside them; open results/figures/index.html
+	@[ -f "$(RESULTS)/verdicts.json" ] || $(MAKE) --no-print-directory verify ARGS=
+	@$(BIN)/python -m figures --jobs $(JOBS) --verdicts "$(RESULTS)/verdicts.json" --out "$(RESULTS)/figures" $(ARGS)
+
 gallery: $(VENV)/.installed-test ## Search the gallery of conjectures; write results/gallery.json and gallery.txt
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONPATH=tests \
 	    $(BIN)/python -m quality.gallery --seconds $(SECONDS) --jobs $(JOBS) --out "$(RESULTS)" $(ARGS)
+
+experiments: $(VENV)/.installed ## Run the numerical studies; write tables and figures to results/experiments/
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
+	    $(BIN)/python -m experiments.sweeps --jobs $(JOBS) --out "$(RESULTS)/experiments" \
+	    $(if $(filter-out 0,$(FAST)),--fast) $(ARGS)
+
+demo: $(VENV)/.installed-classroom ## Serve the lessons of the classroom in the browser, on this computer
+	@$(BIN)/python experiments/classroom/demo.py --port $(PORT)
 
 bench: $(VENV)/.installed-bench ## Compare speed and memory with other solvers; write results/bench.*
 	@$(BIN)/python -m benchmarks.bench --out "$(RESULTS)" $(ARGS)
@@ -111,6 +126,11 @@ $(VENV)/.installed-paper: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab and what sets its paper (a few minutes the first time)"
 	@$(INSTALL) -e '.[paper]'
 	@touch $(VENV)/.installed $(VENV)/.installed-exact $@
+
+$(VENV)/.installed-classroom: $(RECIPE) | $(VENV)/.created
+	@echo "Installing mdplab and what its lessons need (a few minutes the first time)"
+	@$(INSTALL) -e '.[classroom]'
+	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-docs: $(RECIPE) | $(VENV)/.created
 	@echo "Installing mdplab and what its documentation needs (a few minutes the first time)"

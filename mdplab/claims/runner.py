@@ -27,7 +27,7 @@ from mdplab.claims.check import check
 __all__ = ["OutputError", "Partial", "check_output", "run", "source_hash", "write_json"]
 
 _PACKAGES = ("numpy", "scipy", "numba", "cvxpy", "clarabel")
-_RECORD_KEYS = {"id", "verdict", "expect", "parts", "known_values", "controls", "seconds"}
+_RECORD_KEYS = frozenset({"id", "verdict", "expect", "parts", "known_values", "controls", "seconds"})
 
 
 class OutputError(ValueError):
@@ -116,6 +116,8 @@ class Partial(AbstractContextManager["Partial"]):
         The final file; the partial one has ``.partial`` appended.
     header : dict
         What must be equal for finished records to be taken over.
+    keys : frozenset of str
+        Keys of a finished record; ``"id"`` is one of them.
 
     Raises
     ------
@@ -123,9 +125,10 @@ class Partial(AbstractContextManager["Partial"]):
         On entering, if another run holds the file.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+    def __init__(self, path: Path, header: dict[str, Any], *, keys: frozenset[str] = _RECORD_KEYS) -> None:
         self.path = path.with_name(path.name + ".partial")
         self.header = header
+        self.keys = keys
         self.finished: dict[str, dict[str, Any]] = {}
         self.discarded = False
         self._stream: TextIO | None = None
@@ -159,7 +162,7 @@ class Partial(AbstractContextManager["Partial"]):
             return
         for line in lines[1:]:
             record = _parsed(line)
-            if isinstance(record, dict) and record.keys() >= _RECORD_KEYS:
+            if isinstance(record, dict) and record.keys() >= self.keys:
                 self.finished[record["id"]] = record
 
     def add(self, result: dict[str, Any]) -> None:

@@ -37,13 +37,22 @@ LEVELS = (
     ("exact", "claims", "plotting"),
     ("strategies", "testing", "falsifier"),
     ("_hypothesis_plugin", "_pytest_plugin"),
-    ("proofs_check",),
+    ("proofs_check", "experiments"),
+    ("figures",),
 )
 LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}
+TOPS = (
+    "proofs_check",
+    "experiments",
+    "figures",
+)  # units beside mdplab; they may use its public face: `from mdplab import MDP`
 DISTRIBUTION = {"markdown_it": "markdown_it_py", "flint": "python_flint"}  # where a module is named otherwise
 EXTRAS = {
     "flint": "exact",
+    "marimo": "classroom",
     "pytest": "test",
+    "starlette": "classroom",
+    "uvicorn": "classroom",
 }  # modules that one door imports, and the extra that installs them
 HEAVY = ("numba", "scipy", "pandas", "cvxpy", "matplotlib", "pyarrow", "joblib", "hypothesis", "flint")
 
@@ -96,8 +105,8 @@ def imports_of(source: str, module: str, *, is_package: bool = False) -> list[Im
 def unit_of(module: str) -> str | None:
     """The entry of the table that a module belongs to; None for modules of other distributions."""
     parts = module.split(".")
-    if parts[0] == "proofs_check":
-        return "proofs_check"
+    if parts[0] in TOPS:
+        return parts[0]
     if parts[0] != "mdplab":
         return None
     return parts[1] if len(parts) > 1 else "mdplab"
@@ -115,8 +124,8 @@ def faults(imports: list[Import]) -> list[str]:
             wrong.append(f"{place}: cvxpy belongs into functions of mdplab.convex")
         if found.target.split(".")[0] == "flint" and found.module != "mdplab.exact._flint":
             wrong.append(f"{place}: flint belongs into mdplab.exact._flint")
-        if target is None or source == target or (source == "proofs_check" and target not in LEVEL):
-            continue  # proofs_check may use the public face: `from mdplab import MDP`
+        if target is None or source == target or (source in TOPS and target not in LEVEL):
+            continue
         if source not in LEVEL:
             wrong.append(f"{place}: {source} has no level; enter it in LEVELS")
         elif target not in LEVEL:
@@ -154,7 +163,7 @@ def read_package(name: str) -> list[Import]:
 
 @pytest.fixture(scope="module")
 def all_imports() -> list[Import]:
-    found = list(chain.from_iterable(map(read_package, ("mdplab", "proofs_check"))))
+    found = list(chain.from_iterable(map(read_package, ("mdplab", "proofs_check", "experiments/sweeps"))))
     assert len(found) > 50
     return found
 
@@ -181,7 +190,10 @@ def test_dependencies_are_declared(all_imports: list[Import]) -> None:
         for found in all_imports
         if not found.typing_only and ((module := found.target.split(".")[0]) not in extras or found.at_import)
     }
-    foreign = modules - set(sys.stdlib_module_names) - {"mdplab", "proofs_check"} - set(EXTRAS)
+    beside = {
+        path.stem for path in (ROOT / "experiments" / "classroom").glob("*.py")
+    }  # notebooks import these
+    foreign = modules - set(sys.stdlib_module_names) - {"mdplab", *TOPS} - set(EXTRAS) - beside
     assert {DISTRIBUTION.get(name, name) for name in foreign} <= required
     for module, extra in EXTRAS.items():
         assert DISTRIBUTION.get(module, module).replace("_", "-") in extras[extra]

@@ -1,0 +1,1 @@
+"""Experiments: numerical studies (``sweeps``) and notebooks for the classroom (``classroom``)."""
