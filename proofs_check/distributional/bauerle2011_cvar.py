@@ -212,5 +212,5 @@ def _(ax: Any) -> None:
         ax.axhline(best[number], color=color, linewidth=0.7, linestyle="--")
         ax.plot(points, row, color=color, label=rf"$\tau = {task.levels[number]:g}$")
         ax.plot(search.atom, search.value, "o", color=color)
-    ax.set(xlabel="$b$", ylabel=r"$b + \tau^{-1}\,\max_\pi E\,\min(G - b, 0)$", ylim=(-10, 2))
+    ax.set(xlabel="threshold $b$", ylabel=r"$b + \tau^{-1}\,\max_\pi E\,\min(G - b, 0)$", ylim=(-10, 2))
     ax.legend()

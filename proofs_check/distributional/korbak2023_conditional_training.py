@@ -395,5 +395,5 @@ def _(ax: Any) -> None:
     ax.plot(
         *zip(*crosses, strict=True), "x", color="C1", markeredgewidth=1.6, label=r"threshold label $r\geq c$"
     )
-    ax.set(xlabel=r"$\mathrm{KL}(\pi\,\|\,p_0)$", ylabel=r"expected reward $\mathbb{E}_\pi r$")
+    ax.set(xlabel=r"$\mathrm{KL}(\pi\,\|\,p_0)$ (nats)", ylabel=r"expected reward $\mathbb{E}_\pi r$")
     ax.legend(loc="lower right")

@@ -369,7 +369,7 @@ for name, seed in (("mean less half the variance", 24), ("lower median", 59), ("
 )
 def _(axes: Any) -> None:
     shown = {name: name for name in FUNCTIONALS if name != "CVaR at 3/4"}
-    shown["mean less half the variance"] = "mean - var/2"
+    shown["mean less half the variance"] = "mean − var/2"
     losses = np.array([[loss(seeded(name, seed)) for seed in range(60)] for name in shown])
     quantities = (100 * (losses > 1e-9).mean(axis=1), losses.max(axis=1))
     for ax, heights, label in zip(

@@ -263,4 +263,4 @@ def _(ax: Any) -> None:
     ]
     bars = ax.bar(names, heights, color=["C0", "C1", "C2"], width=0.6)
     ax.bar_label(bars, fmt="%.4f", fontsize="small")
-    ax.set(ylabel=r"$D_{KL}(d\|d_E)$", ylim=(0, 0.65))
+    ax.set(ylabel=r"$D_{KL}(d\|d_E)$ (nats)", ylim=(0, 0.65))

@@ -295,7 +295,7 @@ def _(ax: Any) -> None:
     ax.plot(*wrong.T, "x--", color="C1", markersize=5, linewidth=1, label=r"under $d^{\pi_i}$ (wrong)")
     ax.axhline(1.0, color="0.2")
     ax.set(
-        xlabel=r"mean divergence $E\,\mathrm{KL}(\mu\|\pi_i)$",
+        xlabel=r"mean divergence $E\,\mathrm{KL}(\mu\|\pi_i)$ (nats)",
         ylabel="loss over its bound",
         xlim=(5e-5, 1e1),
         ylim=(0.0, 1.45),

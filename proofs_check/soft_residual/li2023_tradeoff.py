@@ -329,7 +329,9 @@ def _(axes: Any) -> None:
             ax.annotate(label, (x, y), xytext=shift, textcoords="offset points", ha=side, fontsize="small")
     axes[0].set(xlabel="return $L$ of the log-prior", ylabel="$K$: add-on reward and entropy")
     axes[1].set(
-        xlabel=r"discounted $\mathrm{KL}(\mu_\beta\|\pi)$", ylabel="return of the add-on reward", xscale="log"
+        xlabel=r"discounted $\mathrm{KL}(\mu_\beta\|\pi)$ (nats)",
+        ylabel="return of the add-on reward",
+        xscale="log",
     )
     axes[0].margins(0.15)
     axes[1].set_xlim(left=2e-4)

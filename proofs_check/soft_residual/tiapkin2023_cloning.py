@@ -309,6 +309,8 @@ def _(ax: Any) -> None:
         values = [expected_divergence(pair[which]).value for pair in tasks]
         ax.loglog(many, values, look, linewidth=2, label=name)
     ax.set(
-        xlabel="number $N$ of trajectories", ylabel=r"$E\,\mathrm{KL}_{traj}(\pi^E\|\pi^{BC})$", xlim=(1, 640)
+        xlabel="number $N$ of trajectories",
+        ylabel=r"$E\,\mathrm{KL}_{traj}(\pi^E\|\pi^{BC})$ (nats)",
+        xlim=(1, 640),
     )
     ax.legend(loc="lower left")

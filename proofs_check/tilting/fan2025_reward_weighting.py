@@ -331,5 +331,9 @@ def _(ax: Any) -> None:
         (rounds, {"marker": "o", "linestyle": "", "color": "C1", "markersize": 4}, "rounds 0 to 12"),
     ):
         ax.plot(kl(laws, FORTY.reference), laws @ FORTY.log_weight, label=name, **style)
-    ax.set(xlabel=r"$\mathrm{KL}(q \,\|\, q_0)$", ylabel=r"expected reward $E_q \log w$", xlim=(-0.05, 2.4))
+    ax.set(
+        xlabel=r"$\mathrm{KL}(q \,\|\, q_0)$ (nats)",
+        ylabel=r"expected reward $E_q \log w$",
+        xlim=(-0.05, 2.4),
+    )
     ax.legend(loc="lower right")

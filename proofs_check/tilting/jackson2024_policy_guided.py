@@ -362,7 +362,7 @@ def _(axes: Any) -> None:
         axes[0].plot(-x, y, "o", color="C0")
         axes[0].annotate(rf"$\lambda={weight}$", (-x, y), (5, 5), textcoords="offset points")
     axes[0].set(
-        xlabel=r"$-\mathrm{KL}(q_\lambda\,\Vert\,p_\beta)$",
+        xlabel=r"$-\mathrm{KL}(q_\lambda\,\Vert\,p_\beta)$ (nats)",
         ylabel=r"target log-likelihood $E\,\ell_\pi$",
         xlim=(-3.8, 0.8),
     )

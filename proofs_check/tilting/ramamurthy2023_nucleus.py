@@ -302,7 +302,7 @@ def _(axes: Any) -> None:
     five = [replace(FIVE, level=float(p)) for p in levels]
     axes[0].step(levels, [np.asarray(by.divergences(t).value)[0] for t in five], "C0-", label=r"$-\log m$")
     axes[0].plot(levels, -np.log(levels), "k--", linewidth=1, label=r"$\log(1/p)$")
-    axes[0].set(xlabel="level $p$", ylabel=r"$\mathrm{KL}(q\,\Vert\,\pi)$")
+    axes[0].set(xlabel="level $p$", ylabel=r"$\mathrm{KL}(q\,\Vert\,\pi)$ (nats)")
     task = nucleus_task(SeededDraw(5))
     tasks = [replace(task, level=float(p)) for p in levels]
     axes[1].step(levels, [float(np.max(by.largest_change(t).value)) for t in tasks], "C0-", label="change")
