@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from figures.topic import MissingData, Sources, Topic, read_json
@@ -34,7 +35,7 @@ def draw(data: dict[str, Any]) -> tuple[Figure, str]:
     """A line an instance, a mark a system; how many times faster we are than the best of the others that is right."""
     rows = [row for row in data["rows"] if row["ms"] is not None]
     instances = list(dict.fromkeys(row["instance"] for row in rows))[::-1]
-    figure, (ax,) = plotting.new_figure(1, panel_size=(6.6, 0.42 * len(instances) + 1.3))
+    figure, (ax,) = plotting.new_figure(1, panel_size=(6.6, 0.38 * len(instances) + 1.6))
     systems = sorted({row["system"] for row in rows} - {OURS})
     for system, mark in zip([*systems, OURS], [*MARKS[: len(systems)], "o"], strict=True):
         _system(ax, system, mark, [row for row in rows if row["system"] == system], instances)
@@ -44,12 +45,13 @@ def draw(data: dict[str, Any]) -> tuple[Figure, str]:
     ax.set_yticks(range(len(instances)), instances)
     ax.set(xscale="log", xlabel="time of a solve (ms)", ylim=(-0.6, len(instances) - 0.4))
     ax.grid(True, axis="x")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(4, len(systems) + 1))
+    figure.legend(loc="outside lower center", ncols=3)
     known = [ratio for ratio in ratios if ratio is not None]
     about = data["about"]
     faster = sum(ratio > 1 for ratio in known)
     caption = (
-        f"Time to a checked sup-norm error of {ERROR:g}, median of interleaved runs, one thread. Open marks miss the accuracy. "
+        rf"Time to a checked sup-norm error of $10^{{{math.log10(ERROR):.0f}}}$, median of interleaved runs, one thread. Open marks "
+        "miss the accuracy; where a mark is missing, a system took too long or was not tried. "
         f"At the right: the best other time that keeps the accuracy over that of mdplab, which is the fastest on {faster} of "
         f"{len(known)} instances. mdplab {about['version']}, {about['date']}, {about['machine']}."
     )
