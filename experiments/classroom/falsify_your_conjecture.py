@@ -14,10 +14,10 @@ with app.setup:
     import marimo as mo
     import numpy as np
     from board import BLUE, GREY, ORANGE, headline, picture, question, warm_up
+    from conjecture_line import WORDS, family, read
 
     import mdplab
     from mdplab.falsifier import Falsification, as_text
-    from statements import WORDS, family, read
 
     FIRST = "a mixture is no worse than both"
     CONJECTURES = {
