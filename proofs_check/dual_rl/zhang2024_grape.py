@@ -376,5 +376,5 @@ def _(ax: Any) -> None:
     for name, route, look in curves:
         values: FloatArray = np.array([float(np.asarray(route(task).value)) for task in tasks])
         ax.plot(slips, values, look, label=name)
-    ax.set(xlabel="slip", ylabel="units of the return", xlim=(0, 0.5), ylim=(0, 0.11))
+    ax.set(xlabel="probability of slipping", ylabel="units of the return", xlim=(0, 0.5), ylim=(0, 0.11))
     ax.legend(loc="upper left")

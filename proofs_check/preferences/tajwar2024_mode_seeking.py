@@ -357,7 +357,7 @@ SEEKING.reading(
 @SEEKING.figure(
     "Logarithmic mean of the targets of two bins. For bins of mass p, mode-seeking descent is the faster below the "
     "curve of p (towards the axes), mode-covering descent above it. The cross marks the targets (.6, .1): with "
-    "p = .2 the mode-covering descent is the faster."
+    "$p = .2$ the mode-covering descent is the faster."
 )
 def _(ax: Any) -> None:
     grid = np.geomspace(1e-3, 1.0, 160)
@@ -369,7 +369,7 @@ def _(ax: Any) -> None:
     lines = ax.contour(x, y, mean, levels=levels, colors="black", linewidths=1.4)
     ax.fill([0, 1, 1], [1, 0, 1], color="white", zorder=2.5)  # targets that sum to more than one
     places = [(level, level) for level in levels]
-    ax.clabel(lines, fmt=lambda level: f"p = {level:g}", fontsize=9, manual=places, zorder=3)
+    ax.clabel(lines, fmt=lambda level: f"$p = {level:g}$", fontsize=9, manual=places, zorder=3)
     ax.plot(0.6, 0.1, "x", color="C1", markersize=8, markeredgewidth=2, zorder=3)
     ax.annotate(
         "(.6, .1)", (0.6, 0.1), (0.66, 0.44), color="C1", arrowprops={"arrowstyle": "-", "color": "C1"}
