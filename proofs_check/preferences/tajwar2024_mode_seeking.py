@@ -355,8 +355,8 @@ SEEKING.reading(
 
 
 @SEEKING.figure(
-    "Logarithmic mean of the targets of two bins. For bins of mass p, mode-seeking descent is the faster below the "
-    "curve of p (towards the axes), mode-covering descent above it. The cross marks the targets (.6, .1): with "
+    "Logarithmic mean of the targets of two bins. For bins of mass $p$, mode-seeking descent is the faster below the "
+    "curve of $p$ (towards the axes), mode-covering descent above it. The cross marks the targets (.6, .1): with "
     "$p = .2$ the mode-covering descent is the faster."
 )
 def _(ax: Any) -> None:
