@@ -1,16 +1,18 @@
-"""Command line of the paper: ``python -m paper`` builds it, ``python -m paper --check`` says whether its results are there."""
+"""Command line of the paper: ``python -m paper`` builds it, ``--check`` says whether results are there and fresh."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from paper.build import build
-from paper.results import MissingResults, verdicts
+from paper.results import MissingResults, certified, verdicts
 
 __all__ = ["main"]
+
+CHECKS: dict[str, Callable[[Path], object]] = {"verdicts": verdicts, "exact": certified}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,11 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m paper", description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder that make verify wrote")
-    parser.add_argument("--check", action="store_true", help="build nothing")
+    parser.add_argument("--check", choices=CHECKS, help="build nothing")
     options = parser.parse_args(arguments)
     try:
         if options.check:
-            verdicts(options.results / "verdicts.json")
+            CHECKS[options.check](options.results / f"{options.check}.json")
             return 0
         print(f"wrote {build(options.results, options.results / 'paper')}")
     except MissingResults as problem:

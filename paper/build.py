@@ -18,7 +18,7 @@ from mdplab.claims.citations import bibliography
 from paper import certificates, content, drawings, performance
 from paper.markup import Markdown, converted, number
 from paper.record import DATA
-from paper.results import data, verdicts
+from paper.results import certified, data, verdicts
 
 __all__ = ["build", "collect", "typeset"]
 
@@ -32,7 +32,7 @@ def collect(results: Path) -> tuple[dict[str, Any], dict[str, str]]:
     Parameters
     ----------
     results : Path
-        The folder that ``make verify`` wrote.
+        The folder with ``verdicts.json`` and ``exact.json``.
 
     Returns
     -------
@@ -46,6 +46,7 @@ def collect(results: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """
     found = verdicts(results / "verdicts.json")
     run, records = found["run"], found["records"]
+    exact = certified(results / "exact.json")
     bench, gallery = (data(kind, run["version"]) for kind in ("bench", "gallery"))
     readings = content.findings(records)
     drawn = {name: drawings.claim_drawing(name) for name in drawings.CLAIMS}
@@ -56,12 +57,12 @@ def collect(results: Path) -> tuple[dict[str, Any], dict[str, str]]:
     printed: dict[str, Any] = converted(
         {
             "facts": content.facts(run),
-            "totals": content.totals(records),
+            "totals": content.totals(records, exact),
             "example": content.example(records, EXAMPLE),
             "findings": readings,
             "readings": {row["id"]: row for group in readings for row in group["rows"]},
             "methods": content.methods(),
-            "catalogue": content.catalogue(records),
+            "catalogue": content.catalogue(records, exact),
             "gallery": content.gallery(gallery),
             "bench": performance.tables(bench),
             "certificates": {key: number(value, 2) for key, value in certificates.summary().items()},
@@ -85,7 +86,7 @@ def build(results: Path, out: Path) -> Path:
     Parameters
     ----------
     results : Path
-        The folder that ``make verify`` wrote.
+        The folder with ``verdicts.json`` and ``exact.json``.
     out : Path
         The folder of the paper; made if need be.
 

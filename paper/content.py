@@ -26,6 +26,7 @@ _FAMILIES = {
 _SIGNS = {"Equal": "=", "AtMost": "≤", "AtLeast": "≥", "Separates": "≠", "Rate": "~"}
 
 Record = Mapping[str, Any]
+Exact = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def _heading(family: str) -> str:
@@ -41,14 +42,14 @@ def _grouped(records: list[Record]) -> list[tuple[str, list[Record]]]:
     return sorted(found.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0]))
 
 
-def totals(records: list[Record]) -> dict[str, str]:
+def totals(records: list[Record], exact: Exact) -> dict[str, str]:
     """Counts over all records, as they are printed."""
     claims = [record for record in records if record["expect"] == "holds"]
     readings = [record for record in records if record["expect"] == "refuted"]
     parts = [part for record in claims for part in record["parts"]]
     controls = [control for record in claims for control in record["controls"]]
     tight = [t for part in parts if (t := part["tightness"]) is not None]
-    certified = [part["certified"] for part in parts if part["certified"]]
+    certified = [part["certified"] for part in exact.values() if part["certified"]]
     counts = {
         "claims": len(claims),
         "readings": len(readings),
@@ -69,6 +70,7 @@ def totals(records: list[Record]) -> dict[str, str]:
         "searched": sum(part["searched"]["evaluations"] for part in parts if part["searched"]),
         "certified_parts": len(certified),
         "certified_instances": sum(row["instances"] for row in certified),
+        "exact_instances": sum(row["of"] for row in certified),
         "families": len({record["family"] for record in records}),
     }
     shares = [s for part in parts if (s := part["tolerance"]["share"]) is not None]
@@ -90,7 +92,6 @@ def facts(run: Mapping[str, Any]) -> dict[str, str]:
         "seed": str(run["seed"]),
         "digest": run["digest"],
         "sources": run["sources"],
-        "exact": "yes" if run["options"]["exact"] else "",
     }
 
 
@@ -99,7 +100,7 @@ def _worst(values: list[float | None], choose: Any) -> float | None:
     return choose(known) if known else None
 
 
-def catalogue(records: list[Record]) -> list[dict[str, Any]]:
+def catalogue(records: list[Record], exact: Exact) -> list[dict[str, Any]]:
     """Every claim with its verdict, family by family."""
     known = registry.records()
     groups = []
@@ -108,7 +109,7 @@ def catalogue(records: list[Record]) -> list[dict[str, Any]]:
         for record in members:
             parts = record["parts"]
             shares = [part["tolerance"]["share"] for part in parts]
-            certified = [part["certified"] for part in parts if part["certified"]]
+            certified = sum(bool(exact[record["id"], part["name"]]["certified"]) for part in parts)
             rows.append({
                 "id": record["id"],
                 "title": Markdown(known[record["id"]].title),
@@ -120,7 +121,7 @@ def catalogue(records: list[Record]) -> list[dict[str, Any]]:
                 "known": number(record["known_values_total"]),
                 "share": number(_worst(shares, max), 2),
                 "tightness": _ratio(_worst([part["tightness"] for part in parts], max)),
-                "certified": number(len(certified)) if certified else "–",
+                "certified": number(certified) if certified else "–",
             })  # fmt: skip
         groups.append({"heading": _heading(family), "rows": rows})
     return groups
@@ -219,7 +220,6 @@ def example(records: list[Record], identifier: str) -> dict[str, Any]:
                 "error": number(part["tolerance"]["largest_error"], 2),
                 "resolution": number(part["tolerance"]["resolution"], 2),
                 "tightness": _ratio(part["tightness"]),
-                "certified": number(part["certified"]["instances"]) if part["certified"] else "",
             }
             for part in record["parts"]
         ],

@@ -86,7 +86,13 @@ def _typst(texts: list[str]) -> list[str]:
         raise ValueError(f"a text cannot be converted to Typst: {problem}") from None
     pieces = markup.split(_BETWEEN.strip())
     assert len(pieces) == len(texts)
-    return [_WORD.sub(lambda found: f'op("{found[1].replace(" ", "")}")', piece).strip() for piece in pieces]
+    return [_mended(piece) for piece in pieces]
+
+
+def _mended(markup: str) -> str:
+    """Words in one piece, and bars of norms as delimiters: pandoc's sign for them is a relation in Typst."""
+    words = _WORD.sub(lambda found: f'op("{found[1].replace(" ", "")}")', markup)
+    return words.replace("∥", "‖").strip()
 
 
 def escaped(text: str) -> str:

@@ -12,7 +12,7 @@ from mdplab.claims.check import as_expected
 from mdplab.claims.runner import source_hash
 from paper.record import DATA, KINDS
 
-__all__ = ["MissingResults", "data", "verdicts"]
+__all__ = ["MissingResults", "certified", "data", "verdicts"]
 
 
 class MissingResults(ValueError):
@@ -37,26 +37,66 @@ def verdicts(path: Path) -> dict[str, Any]:
     MissingResults
         If there is none, or it is not a full run of the present claims and sources, or not all came out as expected.
     """
-    if not path.is_file():
-        raise MissingResults(f"{path} is missing: run make verify EXACT=1")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = _run(path, "make verify")
     run, records = found["run"], found["records"]
-    if run["digest"] != registry.digest():
-        raise MissingResults(f"{path} is stale: the claims have changed since; run make verify EXACT=1")
-    if run["sources"] != source_hash():
-        raise MissingResults(f"{path} is stale: the sources have changed since; run make verify EXACT=1")
     if run["options"]["instances"] is not None:
-        raise MissingResults(f"{path} is of a fast run: run make verify EXACT=1, without FAST")
+        raise MissingResults(f"{path} is of a fast run: run make verify without FAST")
     missing = registry.records().keys() - {record["id"] for record in records}
     if missing:
-        raise MissingResults(
-            f"{path} lacks {len(missing)} records, {min(missing)} for one: run make verify EXACT=1"
-        )
+        raise MissingResults(f"{path} lacks {len(missing)} records, {min(missing)} for one: run make verify")
     wrong = [record["id"] for record in records if not as_expected(record)]
     if wrong:
         raise MissingResults(
             f"{path}: not as expected: {', '.join(wrong)}; there is nothing to print before that is mended"
         )
+    return found
+
+
+def certified(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The parts of a run in exact arithmetic; the random instances may be few.
+
+    Parameters
+    ----------
+    path : Path
+        The file that a run with ``--exact`` wrote.
+
+    Returns
+    -------
+    dict
+        From the id of a record and the name of a part to ``verdict``, and to ``certified``: on how many instances it is,
+        ``{"instances", "of", "to"}``, or None.
+
+    Raises
+    ------
+    MissingResults
+        If there is none, it is not of the present claims and sources, not in exact arithmetic, or a part is violated.
+    """
+    found = _run(path, "make paper")
+    if not found["run"]["options"]["exact"]:
+        raise MissingResults(f"{path} is not of a run in exact arithmetic: run make paper")
+    parts = {
+        (record["id"], part["name"]): {"verdict": part["verdict"], "certified": part["certified"]}
+        for record in found["records"]
+        if record["expect"] == "holds"
+        for part in record["parts"]
+    }
+    wrong = [
+        f"{record}, part {name}" for (record, name), part in parts.items() if part["verdict"] == "violated"
+    ]
+    if wrong:
+        raise MissingResults(f"{path}: violated in exact arithmetic: {'; '.join(wrong)}")
+    return parts
+
+
+def _run(path: Path, remedy: str) -> dict[str, Any]:
+    """A run of the present claims and sources."""
+    if not path.is_file():
+        raise MissingResults(f"{path} is missing: run {remedy}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found["run"]["digest"] != registry.digest():
+        raise MissingResults(f"{path} is stale: the claims have changed since; run {remedy}")
+    if found["run"]["sources"] != source_hash():
+        raise MissingResults(f"{path} is stale: the sources have changed since; run {remedy}")
     return found
 
 

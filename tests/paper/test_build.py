@@ -15,7 +15,7 @@ from paper import build, certificates, drawings
 from paper.__main__ import main
 from paper.build import typeset
 from paper.record import record
-from paper.results import MissingResults, data, verdicts
+from paper.results import MissingResults, certified, data, verdicts
 
 DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><circle cx="30" cy="30" r="9"/></svg>'
 
@@ -61,7 +61,7 @@ def run_of_everything() -> dict[str, Any]:
             "seconds": 1.0,
         })  # fmt: skip
     platform = {"python": "3.11", "system": "a system", "packages": {"numpy": "2"}}
-    options = {"instances": None, "seed": 0, "exact": True, "jobs": 1}
+    options = {"instances": None, "seed": 0, "exact": False, "jobs": 1}
     facts = {"version": "0.1.0", "seed": 0, "options": options, "platform": platform}
     digests = {"digest": registry.digest(), "sources": source_hash(), "started": "2026-01-31T00:00:00+00:00"}
     return {"run": facts | digests, "records": records}
@@ -69,7 +69,10 @@ def run_of_everything() -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "verdicts.json").write_text(json.dumps(run_of_everything()), encoding="utf-8")
+    everything = run_of_everything()
+    (tmp_path / "verdicts.json").write_text(json.dumps(everything), encoding="utf-8")
+    everything["run"]["options"] |= {"exact": True, "instances": 3}
+    (tmp_path / "exact.json").write_text(json.dumps(everything), encoding="utf-8")
     return tmp_path
 
 
@@ -126,8 +129,20 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path, capsys: pytest.Ca
     assert not (tmp_path / "paper").exists()
 
 
+def test_exact_results_may_be_of_few_instances_but_not_violated(folder: Path) -> None:
+    assert {part["verdict"] for part in certified(folder / "exact.json").values()} == {"holds"}
+    with pytest.raises(MissingResults, match="not of a run in exact arithmetic"):
+        certified(folder / "verdicts.json")
+    found = json.loads((folder / "exact.json").read_text(encoding="utf-8"))
+    found["records"][0]["parts"][0]["verdict"] = "violated"
+    (folder / "exact.json").write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(MissingResults, match="violated in exact arithmetic: "):
+        certified(folder / "exact.json")
+
+
 def test_the_check_builds_nothing(folder: Path) -> None:
-    assert main(["--results", str(folder), "--check"]) == 0
+    for kind in ("verdicts", "exact"):
+        assert main(["--results", str(folder), "--check", kind]) == 0
     assert not (folder / "paper").exists()
 
 

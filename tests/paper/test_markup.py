@@ -22,8 +22,8 @@ def test_only_texts_of_a_tree_are_converted() -> None:
         (r"\frac{1}{1-\gamma}", "frac(1, 1 - gamma)"),
         (r"\mathrm{KL}(p\|q)", r'op("KL") \( p parallel q \)'),
         (r"\pi_{\rm ref}", 'pi_(op("ref"))'),
-        (r"\|p - q\|_1", "∥p - q∥_1"),
-        (r"\mathrm{KL}(p\|q) \le \|r\|_2^2", r'op("KL") \( p parallel q \) lt.eq ∥r∥_2^2'),
+        (r"\|p - q\|_1", "‖p - q‖_1"),
+        (r"\mathrm{KL}(p\|q) \le \|r\|_2^2", r'op("KL") \( p parallel q \) lt.eq ‖r‖_2^2'),
     ],
 )
 def test_formulas(latex: str, typst: str) -> None:
