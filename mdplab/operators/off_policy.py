@@ -125,7 +125,7 @@ def importance_ratios(log: LoggedSteps, target: ArrayLike, behaviour: ArrayLike)
     Raises
     ------
     ValueError
-        If a policy is not one, or the data hold an action that the behaviour does not take.
+        If a policy is not one, the data hold an action that the behaviour does not take, or a ratio overflows.
     """
     horizon = log.actions.shape[1]
     policies = _policy("target", target, horizon), _policy("behaviour", behaviour, horizon)
@@ -137,7 +137,14 @@ def importance_ratios(log: LoggedSteps, target: ArrayLike, behaviour: ArrayLike)
             f"behaviour: trajectory {i} takes action {int(log.actions[i, t])} in state {int(log.states[i, t])} at stage {t}, "
             "which has probability zero"
         )
-    return np.asarray(np.cumprod(wanted / logged, axis=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratios = np.asarray(np.cumprod(wanted / logged, axis=1))
+    if not np.isfinite(ratios).all():
+        i, t = v.first(~np.isfinite(ratios))
+        raise ValueError(
+            f"the ratio of trajectory {i} overflows at stage {t}: the policies are too far apart"
+        )
+    return ratios
 
 
 def importance_sampling(

@@ -103,6 +103,11 @@ def test_self_normalised_weights():
 def test_refusals():
     with pytest.raises(ValueError, match="trajectory 0 takes action 0 in state 0 at stage 0"):
         importance_ratios(LOG, TARGET, [[0.0, 1.0], [0.5, 0.5]])
+    long = LoggedDataset(
+        np.zeros((1, 401), int), np.zeros((1, 400), int), np.zeros((1, 400)), n_states=1, n_actions=2
+    )
+    with pytest.raises(ValueError, match="ratio of trajectory 0 overflows at stage 308"):
+        importance_ratios(long, [[1.0, 0.0]], [[0.1, 0.9]])
     with pytest.raises(ValueError, match=r"target.*sums to"):
         importance_sampling(LOG, 2 * TARGET, BEHAVIOUR)
     with pytest.raises(ValueError, match="target has shape"):
