@@ -40,7 +40,7 @@ class Entry:
     caption : Markup
         HTML with formulas; empty for a table.
     alt : str
-        The caption in plain text.
+        The caption as text, formulas in LaTeX.
     table : tuple of (str, str, str)
         Names, printed and computed numbers of a claim without a figure.
     """
@@ -82,7 +82,8 @@ def entries(folder: Path, names: Sequence[str], verdicts: Path) -> list[Entry]:
             if made := stamp(folder, name):
                 caption = markdown_line(made["caption"])
                 title = markdown_line(made["title"])
-                found.append(Entry(name, family, title, papers, caption, caption.striptags()))
+                alt = made["caption"].replace("$", "")  # formulas as they are written: unambiguous in one line
+                found.append(Entry(name, family, title, papers, caption, alt))
         elif claim and (rows := _known_values(name, verdicts)):
             text = Markup("Known values; a drawing would show no more.")
             found.append(Entry(name, family, markdown_line(claim.title), papers, text, "", rows))

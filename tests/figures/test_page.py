@@ -94,8 +94,8 @@ def test_entries_are_what_is_finished(tmp_path: Path) -> None:
     table, drawn = found
     assert table.table == (("norm", "1.5", "1.5"),)
     assert drawn.family == "finite_models"
-    assert drawn.alt.startswith("Bound")
-    assert "<" not in drawn.alt
+    assert drawn.alt == r"Bound \gamma^k"
+    assert "<math" in drawn.caption
     page.write_page(tmp_path, ["best-of-n-kl"], verdicts)
     assert 'id="best-of-n-kl"' in (tmp_path / "index.html").read_text(encoding="utf-8")
     assert (tmp_path / "stix-two-math-subset.woff2").is_file()
