@@ -92,6 +92,11 @@ class BanditTask:
             history, first = 4 * history + pairs, first + 4**depth
         return total
 
+    @property
+    def occurring(self) -> IntArray:
+        """Contexts of positive probability, as indices."""
+        return np.flatnonzero((self.log_joint() > -np.inf).any(axis=1))
+
 
 def normalised(logs: FloatArray) -> FloatArray:
     """Laws along the last axis from logarithms of weights; zeros where there is no weight at all."""
@@ -178,3 +183,5 @@ THREE = BanditTask(
     np.array([[0.9, 0.5], [0.2, 0.5], [0.6, 0.8]]), np.array([0.5, 0.3, 0.2]), np.full((3, 21), 0.5)
 )
 INFORMED = BanditTask(THREE.means, THREE.prior, np.array([[0.95], [0.05], [0.05]]))
+SURE = BanditTask(THREE.means, THREE.prior, np.tile(np.arange(21) % 2.0, (3, 1)))
+"""The behaviour is sure of its arm at each history: most contexts never occur."""

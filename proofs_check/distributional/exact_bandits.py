@@ -21,9 +21,8 @@ def data(task: BanditTask) -> tuple[Array, Array, Array]:
 
 
 def share(weights: Array, optimal: Array) -> Any:
-    """Probability that arm 0 is optimal under weights of the environments; 0 where there is no weight."""
-    total = weights.sum()
-    return (weights * optimal[:, 0]).sum() / total if total != 0 else total
+    """Probability that arm 0 is optimal under weights of the environments."""
+    return (weights * optimal[:, 0]).sum() / weights.sum()
 
 
 def likelihoods(means: Array, counts: Counts) -> Array:
@@ -33,10 +32,10 @@ def likelihoods(means: Array, counts: Counts) -> Array:
 
 
 def posterior_shares(task: BanditTask) -> Array:
-    """Probability that arm 0 is optimal given each context, from its counts."""
+    """Probability that arm 0 is optimal given each context that occurs, from its counts."""
     prior, means, optimal = data(task)
     found = []
-    for pairs in task.contexts:
+    for pairs in task.contexts[task.occurring]:
         counts = tuple(int((pairs == pair).sum()) for pair in (1, 3, 0, 2))
         found.append(share(prior * likelihoods(means, counts), optimal))
     return np.array(found)
@@ -47,7 +46,7 @@ def fitted_shares(task: BanditTask) -> Array:
     prior, means, optimal = data(task)
     behaviour = mdplab.exact.rational(task.behaviour)
     found = []
-    for pairs in task.contexts:
+    for pairs in task.contexts[task.occurring]:
         weights, history, first = prior, 0, 0
         for depth, pair in enumerate(pairs):
             arm, reward = divmod(int(pair), 2)

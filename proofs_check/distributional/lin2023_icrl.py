@@ -23,6 +23,7 @@ from proofs_check.distributional import exact_bandits as exact
 from proofs_check.distributional.bandit_contexts import (
     HORIZON,
     INFORMED,
+    SURE,
     THREE,
     BanditTask,
     bandit_task,
@@ -42,21 +43,21 @@ def depth(logs: FloatArray) -> float:
 
 
 def posterior_shares(task: BanditTask) -> Side:
-    """Bayes' rule on the counts of a context, the behaviour ignored: probability that arm 0 is the optimal one"""
-    counts = [(task.contexts == pair).sum(axis=1) for pair in (1, 3, 0, 2)]
+    """Bayes' rule on the counts of a context that occurs, the behaviour ignored: probability that arm 0 is the optimal one"""
+    counts = [(task.contexts[task.occurring] == pair).sum(axis=1) for pair in (1, 3, 0, 2)]
     logs = task.log_weights(np.stack(counts[:2], axis=1), np.stack(counts[2:], axis=1))
     return Side(normalised(logs) @ task.optimal[:, 0], rounding(2 * depth(logs), 64))
 
 
 def fitted_shares(task: BanditTask, *, rewards_only: bool = False) -> Side:
-    """Minimiser of the log-loss over tables, context by context: where the derivative in the log-odds vanishes"""
+    """Minimiser of the log-loss over tables, at each context that occurs: where the derivative in the log-odds vanishes"""
     logs = task.log_joint()
     masses = [np.logaddexp.reduce(np.where(arm > 0, logs, -np.inf), axis=1) for arm in task.optimal.T]
     rows = np.stack(masses, axis=1)
     if rewards_only:
         same = (task.contexts[:, None] % 2 == task.contexts % 2).all(axis=-1)
         rows = np.logaddexp.reduce(np.where(same[..., None], rows, -np.inf), axis=1)
-    found = np.array([least_loss(row) for row in rows])
+    found = np.array([least_loss(row) for row in rows[task.occurring]])
     return Side(found[:, 0], found[:, 1] + rounding(2 * depth(logs), 64))
 
 
@@ -65,12 +66,9 @@ def least_loss(log_masses: FloatArray) -> tuple[float, float]:
 
     In the log-odds ``x`` the loss is convex with the derivative ``m1 / (1 + exp(-x)) - m0 / (1 + exp(x))``, whose computed sign
     is right but for ``x`` within a few units of rounding of the root.  A label that does not occur has its root beyond the
-    bounds, where the share is 0 or 1.  A context without labels has none to predict: 0.
+    bounds, where the share is 0 or 1.
     """
-    top = log_masses.max()
-    if top == -np.inf:
-        return 0.0, 0.0
-    m0, m1 = np.exp(log_masses - top)
+    m0, m1 = np.exp(log_masses - log_masses.max())
     solution = numerics.monotone_root(
         lambda x: float(m1 * expit(x) - m0 * expit(-x)), -1.0, 1.0, bounds=(-800.0, 800.0)
     )
@@ -137,12 +135,12 @@ PRETRAINING = Claim(
         ),
     ),
     instance_family=bandit_task,
-    witnesses=(THREE,),
+    witnesses=(THREE, SURE),
     instances=40,
 )
 fitted_part = PRETRAINING.part(
     "(i)",
-    r"the minimiser of the log-loss at every context is $P(a^*|D)$ from counts, the behaviour ignored",
+    r"the minimiser of the log-loss at every context that occurs is $P(a^*|D)$ from counts, the behaviour ignored",
     Equal(posterior_shares, fitted_shares),
     resolution=1e-10,
     reason="roots to rounding, of sums of products of at most seven probabilities taken in logarithms",
@@ -155,7 +153,7 @@ regret_part = PRETRAINING.part(
     AtMost(regrets, bounds),
     cross_left=regrets_by_beliefs,
     closed=("right",),
-    resolution=1e-9,
+    resolution=1e-10,
     reason="sums of positive products of probabilities, likelihoods of twelve rewards taken in logarithms",
     assumes=("A3",),
     specified_tightness=".42",

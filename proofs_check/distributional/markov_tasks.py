@@ -55,10 +55,15 @@ class MarkovTask(ReturnTask):
         return np.array([table.expectations(self.of_return).max() for table in self.tables])
 
     @property
-    def error(self) -> float:
-        """Rounding of an expected utility; all utilities are largest in modulus at an end."""
+    def size(self) -> float:
+        """Largest utility (all are largest in modulus at an end of the returns) times its exponent, what rounding is relative to."""
         largest = np.abs(self.of_return(self.largest_return * np.array([-1.0, 1.0]))).max()
-        return float(rounding(max(1.0, largest), 128) * (1 + abs(self.rate) * self.largest_return))
+        return float(max(1.0, largest) * (1 + abs(self.rate) * self.largest_return))
+
+    @property
+    def error(self) -> float:
+        """Rounding of an expected utility."""
+        return float(rounding(self.size, 128))
 
 
 def drawn(draw: Draw, names: Sequence[str]) -> MarkovTask:

@@ -148,8 +148,8 @@ ROUNDED = "rounding of expected utilities, times the sizes of the utilities and 
 
 
 def at_the_size(task: MarkovTask) -> float:
-    """Twice the bound on the rounding: exponentials of returns reach thousands."""
-    return max(1e-10, 4 * task.error)
+    """1e-12 of the largest utility and its exponent: exponentials of returns reach thousands."""
+    return 1e-12 * task.size
 
 
 enough_part = MARKOV.part(
