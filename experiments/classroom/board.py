@@ -21,9 +21,22 @@ if TYPE_CHECKING:
     from mdplab._typing import FloatArray
     from mdplab.instances import Gridworld
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "grid", "headline", "picture", "question", "warm_up"]
+__all__ = [
+    "BLUE",
+    "CORNERS",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PINK",
+    "grid",
+    "headline",
+    "picture",
+    "question",
+    "warm_up",
+]
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # the triangle of all laws on three outcomes
 _MOVES = np.array([[0, -1], [1, 0], [0, 1], [-1, 0]])  # up, right, down, left; y points down as in an image
 
 # One process draws the pages of all visitors, and Matplotlib's settings are those of the process.

@@ -28,6 +28,7 @@ ORDER = (
     "value_iteration",
     "soft_control",
     "residual_q_learning",
+    "policy_gradient",
     "return_conditioning",
     "dual_rl",
     "nash_learning",

@@ -83,6 +83,7 @@ def draw(divergence: str, strength: float) -> mo.Html:
         below.axvline(strength, color="black", lw=1.2)
         below.set_xlim(STRENGTHS[0], STRENGTHS[-1])
         below.xaxis.set_major_formatter("{x:g}")
+        below.minorticks_off()
         below.set_xlabel("strength α")
         below.set_ylabel("return")
         below.legend(loc="center left")

@@ -13,13 +13,12 @@ with app.setup:
 
     import marimo as mo
     import numpy as np
-    from board import BLUE, GREEN, ORANGE, headline, picture, question, warm_up
+    from board import BLUE, CORNERS, GREEN, ORANGE, headline, picture, question, warm_up
 
     import mdplab
     from mdplab.models import PreferenceMatrix
 
     UNIFORM = np.full(3, 1 / 3)
-    CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     TEMPERATURES = [0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0]
 
 

@@ -72,7 +72,7 @@ def draw(temperature: float) -> mo.Html:
         below.set_ylim(-0.4, 0.5)
         below.set_xticks([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2])
         below.xaxis.set_major_formatter("{x:g}")
-        below.xaxis.set_minor_formatter("")
+        below.minorticks_off()
         below.set_xlabel("temperature τ")
         below.set_ylabel("expected return")
         below.legend(loc="lower left")

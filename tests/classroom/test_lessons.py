@@ -20,6 +20,7 @@ LESSONS = {
     "value_iteration": (3, 0.9, 0.2),
     "soft_control": (0.02,),
     "residual_q_learning": (0.1, 1.0),
+    "policy_gradient": (0.05, 0.6, 1.0),
     "return_conditioning": (0.2, 3.0, 0.5),
     "dual_rl": ("kl", 0.1),
     "nash_learning": (1.5, 0.6, 0.05),
@@ -89,6 +90,13 @@ def test_soft_control_falls_less_than_noise_on_the_best_plan(lesson: Any) -> Non
 def test_customising_blindly_is_customising(lesson: Any, wish: float, weight: float) -> None:
     blind, told = lesson("residual_q_learning").customise(wish, weight)
     np.testing.assert_allclose(blind, told, atol=1e-9)
+
+
+def test_the_plain_gradient_waits_and_the_natural_one_does_not(lesson: Any) -> None:
+    plain, natural = lesson("policy_gradient").runs(0.01, 0.6, 1.0)
+    assert plain[-1].argmax() == 1  # the second best
+    assert plain[-1, 1] > 0.9
+    np.testing.assert_allclose(natural[-1], [1.0, 0.0, 0.0], atol=1e-9)
 
 
 def test_only_without_luck_one_gets_what_one_asks_for(lesson: Any) -> None:
