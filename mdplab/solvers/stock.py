@@ -63,7 +63,7 @@ def reachable_nodes(
     discount : float, default 1
         In (0, 1].
     max_atoms : int, default 10_000_000
-        Cap on the number of nodes.
+        Cap on the memory of the nodes, 32 atoms each.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def stock_value_iteration(
     merge : float, default 1e-12
         Absolute width within which atoms are merged at each step; enters the bound.
     max_atoms : int, default 10_000_000
-        Cap on the atoms of all laws together, checked before they are made.
+        Cap on the atoms of all laws together, a node counting as 32 more, checked before they are made.
     tol : float, default 1e-8
         Only decides the status.
 

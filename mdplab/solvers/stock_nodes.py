@@ -9,8 +9,8 @@ to
 in :math:`w_1` with h steps to go, because the backup of laws contracts it by :math:`\gamma`.  That is the certificate; an
 objective with the Lipschitz constant L inherits L times the bound.
 
-*Memory.*  Laws of sums have as many atoms as there are sums.  ``max_atoms`` caps the atoms of all laws together (a node has
-at least one) and is checked before they are made.
+*Memory.*  Laws of sums have as many atoms as there are sums.  ``max_atoms`` caps the atoms of all laws together, a node
+counting as 32 more, and is checked before they are made.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ Objectives: TypeAlias = Objective | Sequence[Objective]
 MERGE = 1e-12
 _BLOCK = 1_000_000
 """Atoms that are mixed at a time, unless one node needs more."""
+_NODE = 32
+"""Atoms that fit into the memory of a node."""
 _EPS = float(np.finfo(np.float64).eps)
 _THEOREM = "the backup of laws contracts w_1 by the discount (Bellemare, Dabney, Munos 2017, lemma 3)"
 
@@ -114,12 +116,18 @@ class NodeProcess:
         self.branches = _branches(model)
         self.layers = [list(dict.fromkeys(_node(steps, s, c, model.n_states) for s, c in starts))]
         count = len(self.layers[0])
+        check_max_atoms(_NODE * count, max_atoms, f"for {count} nodes of {_NODE} atoms' memory each")
         for depth in range(steps):
             below: dict[Node, None] = {}
             for node in self.layers[-1]:
                 for a in self.actions(node):
                     below.update(dict.fromkeys(self.step(node, a)))
-                check_max_atoms(count + len(below), max_atoms, f"nodes to depth {depth + 1}, an atom each,")
+                total = count + len(below)
+                check_max_atoms(
+                    _NODE * total,
+                    max_atoms,
+                    f"for {total} nodes to depth {depth + 1}, of {_NODE} atoms' memory each,",
+                )
             count += len(below)
             self.layers.append(list(below))
 
@@ -186,12 +194,12 @@ class NodeProcess:
         laws = {node: FiniteLaw.dirac(0.0) for node in self.layers[-1]}
         values = {node: self.value(node, law) for node, law in laws.items()}
         actions: dict[Node, int] = {}
-        kept = sum(map(len, self.layers))
+        kept = _NODE * sum(map(len, self.layers))
         error = bound = 0.0
         for depth in range(self.steps - 1, -1, -1):
             for node, found in self.found(depth, wanted, laws):
                 actions[node], laws[node], values[node] = choose(node, found)
-                kept += laws[node].n_atoms - 1
+                kept += laws[node].n_atoms
                 check_max_atoms(kept, self.max_atoms, "atoms of all laws")
             error = (self.discount * error + self.backup_error(depth, laws)) * (1 + 4 * _EPS)
             bound = max(bound, error)

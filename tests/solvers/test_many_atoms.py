@@ -74,7 +74,7 @@ def test_the_first_way_out_is_a_grid_whose_error_is_in_the_bound():
         lambda node: 0,
         START,
         8,
-        max_atoms=100_000,
+        max_atoms=400_000,
     )
     assert coarse.status is Status.CONVERGED
     wide = solvers.distributional_evaluation(PROCESS, 40, merge=0.05, tol=10.0, max_atoms=5000)
