@@ -29,7 +29,7 @@ from mdplab.operators import _check
 from mdplab.operators.distributional import Mixture, mixed_laws
 from mdplab.solution import Certificate, Layout, Solution, Status
 
-__all__ = ["MERGE", "Node", "NodeProcess", "Objectives", "StockPlan"]
+__all__ = ["MERGE", "NODE_ATOMS", "Node", "NodeProcess", "Objectives", "StockPlan"]
 
 Node: TypeAlias = tuple[int, int, float]
 """Steps to go, state, stock."""
@@ -40,7 +40,7 @@ Objectives: TypeAlias = Objective | Sequence[Objective]
 MERGE = 1e-12
 _BLOCK = 1_000_000
 """Atoms that are mixed at a time, unless one node needs more."""
-_NODE = 32
+NODE_ATOMS = 32
 """Atoms that fit into the memory of a node."""
 _EPS = float(np.finfo(np.float64).eps)
 _THEOREM = "the backup of laws contracts w_1 by the discount (Bellemare, Dabney, Munos 2017, lemma 3)"
@@ -116,7 +116,9 @@ class NodeProcess:
         self.branches = _branches(model)
         self.layers = [list(dict.fromkeys(_node(steps, s, c, model.n_states) for s, c in starts))]
         count = len(self.layers[0])
-        check_max_atoms(_NODE * count, max_atoms, f"for {count} nodes of {_NODE} atoms' memory each")
+        check_max_atoms(
+            NODE_ATOMS * count, max_atoms, f"for {count} nodes of {NODE_ATOMS} atoms' memory each"
+        )
         for depth in range(steps):
             below: dict[Node, None] = {}
             for node in self.layers[-1]:
@@ -124,9 +126,9 @@ class NodeProcess:
                     below.update(dict.fromkeys(self.step(node, a)))
                 total = count + len(below)
                 check_max_atoms(
-                    _NODE * total,
+                    NODE_ATOMS * total,
                     max_atoms,
-                    f"for {total} nodes to depth {depth + 1}, of {_NODE} atoms' memory each,",
+                    f"for {total} nodes to depth {depth + 1}, of {NODE_ATOMS} atoms' memory each,",
                 )
             count += len(below)
             self.layers.append(list(below))
@@ -194,7 +196,7 @@ class NodeProcess:
         laws = {node: FiniteLaw.dirac(0.0) for node in self.layers[-1]}
         values = {node: self.value(node, law) for node, law in laws.items()}
         actions: dict[Node, int] = {}
-        kept = _NODE * sum(map(len, self.layers))
+        kept = NODE_ATOMS * sum(map(len, self.layers))
         error = bound = 0.0
         for depth in range(self.steps - 1, -1, -1):
             for node, found in self.found(depth, wanted, laws):

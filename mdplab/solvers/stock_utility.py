@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdplab._typing import FloatArray
+from mdplab.laws.atoms import MAX_ATOMS, check_max_atoms
 from mdplab.models import OutcomeModel
 from mdplab.operators import _check
+from mdplab.solvers.stock_nodes import NODE_ATOMS
 
 __all__ = ["UtilityPlan", "VectorNode", "homogeneous_stock_iteration"]
 
@@ -57,6 +59,7 @@ def homogeneous_stock_iteration(
     *,
     degree: float,
     discount: float = 1.0,
+    max_atoms: int = MAX_ATOMS,
 ) -> UtilityPlan:
     """Best expected utility of stock plus return over all history-dependent policies, for a homogeneous utility.
 
@@ -74,6 +77,8 @@ def homogeneous_stock_iteration(
         The degree q of the utility, >= 0.
     discount : float, default 1
         In (0, 1].
+    max_atoms : int, default 10_000_000
+        Cap on the memory of the outcomes of all nodes, 32 atoms each, checked before they are made.
 
     Returns
     -------
@@ -84,9 +89,10 @@ def homogeneous_stock_iteration(
     Raises
     ------
     ValueError
-        If an argument is out of range, rewards are scalars, or the utility does not return one number a stock.
+        If an argument is out of range, rewards are scalars, the utility does not return one number a stock, or the cap is exceeded.
     """
     _check.count("steps", steps, 0)
+    _check.count("max_atoms", max_atoms)
     _check.non_negative("degree", degree)
     if not 0.0 < discount <= 1.0:
         raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
@@ -113,9 +119,16 @@ def homogeneous_stock_iteration(
             )
         layer[node(steps, state, vector)] = []
     layers = [layer]
+    total = 0
     for h in range(steps - 1, -1, -1):
         layer = {}
         for (_, s, stock), choices in layers[-1].items():
+            total += sum(map(len, support[s]))
+            check_max_atoms(
+                NODE_ATOMS * total,
+                max_atoms,
+                f"for {total} outcomes of nodes, of {NODE_ATOMS} atoms' memory each,",
+            )
             moved = (np.array(stock) + reward[s]) / discount
             for a, outcomes in enumerate(support[s]):
                 row = [(float(model.law[s, a, o]), node(h, target[s, a, o], moved[a, o])) for o in outcomes]

@@ -17,6 +17,7 @@ from tests.solvers.test_memory import peak
 RNG = np.random.default_rng(5)
 # rewards without common measure: as many sums as paths
 MODEL = OutcomeModel.from_transition_rewards(RNG.dirichlet(np.ones(4), (4, 2)), RNG.normal(size=(4, 2, 4)))
+VECTORS = OutcomeModel.from_transition_rewards(MODEL.law, RNG.normal(size=(4, 2, 4, 2)))
 PROCESS = MODEL.reward_process(0, 0.9)
 WIDE = FiniteLaw.from_atoms(RNG.normal(size=30_000), np.full(30_000, 1 / 30_000))
 LAWS = [WIDE] * 4
@@ -35,6 +36,9 @@ CALLS = {
         MODEL, MEAN, lambda node: 0, START, 30, max_atoms=10_000
     ),
     "cvar_control": lambda: solvers.cvar_control(MODEL, 0.1, 0, 30, max_atoms=100_000),
+    "homogeneous_stock_iteration": lambda: solvers.homogeneous_stock_iteration(
+        VECTORS, lambda c: -np.abs(c).sum(axis=1), [(0, [0.0, 0.0])], 30, degree=1.0, max_atoms=100_000
+    ),
     "return_laws": lambda: return_laws(MODEL, 3, max_count=10**8, max_atoms=100_000),
     "markov_return_laws": lambda: markov_return_laws(MODEL, 3, max_count=10**8, max_atoms=100_000),
     "convolve": lambda: WIDE.convolve(WIDE),
