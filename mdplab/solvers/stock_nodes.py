@@ -134,6 +134,7 @@ class NodeProcess:
             self.layers.append(list(below))
 
     def actions(self, node: Node) -> range:
+        """All actions at a node."""
         return range(len(self.branches[node[1]]))
 
     def step(self, node: Node, action: int) -> list[Node]:
@@ -181,6 +182,7 @@ class NodeProcess:
             yield from [(node, [next(laws) for _ in mixtures]) for node, mixtures in block]
 
     def value(self, node: Node, law: FiniteLaw) -> float:
+        """The objective at the law of stock plus return."""
         value = float(self.objectives[self.steps - node[0]](law.shift(node[2])))
         if np.isnan(value):
             raise ValueError(f"objective: expected a number, got NaN at node {node}")
@@ -243,6 +245,7 @@ class NodeProcess:
         return a, found[a], values[a]
 
     def evaluated(self, policy: Mapping[Node, int] | Callable[[Node], int], tol: float) -> StockPlan:
+        """The plan of a policy."""
         chosen: dict[Node, int] = {}
         for layer in self.layers[:-1]:
             for node in layer:
