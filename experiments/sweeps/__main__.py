@@ -30,7 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     int
         0; 1 if a task failed; 2 if the command asks for what is not there or cannot be; 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.studies if name not in STUDIES]:
+        parser.error(f"no study {unknown[0]!r}, expected some of {', '.join(STUDIES)}")
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}, expected at least 1")
     try:
         codes = [_one(load(name), options) for name in options.studies or STUDIES]
     except (ConfigurationError, OutputError) as problem:

@@ -216,12 +216,16 @@ def figure(table: pd.DataFrame, configuration: Configuration) -> Figure:
         ax.plot(x[drawn], middle[drawn], color=colour, label="error")
         ax.plot(x, grouped.bound.median(), color="0.25", linestyle="--", linewidth=1.2, label="bound")
         log_x = method in ("natural", "constant")
-        ax.set(title=label, yscale="log", ylabel=ylabels.get(method, r"$V^*(\mu) - V^{\pi_k}(\mu)$"))
+        ax.set(
+            title=rf"{label}, $\gamma = {shown:g}$",
+            yscale="log",
+            ylabel=ylabels.get(method, r"$V^*(\mu) - V^{\pi_k}(\mu)$"),
+        )
         ax.set(xscale="log" if log_x else "linear", xlabel="updates $k$")
         if not log_x:
             ax.set_xlim(0, float(x[drawn].max()) * 2.0)
-        ax.set_ylim(1e-13, 1e3)
-        ax.legend(loc="lower left")
+        ax.set_ylim(1e-13, 1e4)
+        ax.legend(loc="upper right", ncols=2)
     ax = axes[5]
     once = table.drop_duplicates(["method", "discount", "instance"])
     for number_, method in enumerate(METHODS):
@@ -280,5 +284,15 @@ STUDY = Study(
         "and promised, over the horizon."
     ),
     findings=findings,
-    answer="",
+    answer=(
+        "In {runs:g} models no iterate comes above its bound; the nearest reaches {largest_ratio:.0%} of it. At discount "
+        "{discount:g} an error of {accuracy:.1%} of 1/(1 - γ) takes the natural gradient {natural_needed:g} updates where "
+        "{natural_promised:,.0f} are promised (median), a constant step {constant_needed:g} instead of "
+        "{constant_promised:,.0f}, growing steps {geometric_needed:g} instead of {geometric_promised:g}, adaptive steps "
+        "{adaptive_needed:g} instead of {adaptive_promised:g}, and the regularised method {regularised_needed:g} instead of "
+        "{regularised_promised:g} (to the regularised optimum). The bounds that fall like 1/k miss the shape: after a few "
+        "updates the errors fall faster than any power, and where the horizon grows the natural gradient, whose step grows "
+        "with it, needs fewer updates while its bound asks for more. The rate of the adaptive steps is the nearest to what "
+        "happens; all bounds ask for updates in proportion to the horizon or worse."
+    ),
 )

@@ -211,5 +211,13 @@ STUDY = Study(
         "three ways in which a prior is wrong, with their bounds (dashed); and the median loss over the horizon."
     ),
     findings=findings,
-    answer="",
+    answer=(
+        "The policy moves to first order in the error of the log-prior (fitted order {policy_order:g} for errors below .1), the "
+        "value to second order ({loss_order:g}), because the right policy is a maximum; the proven bound of the loss is of first "
+        "order, so it is the more pessimistic the better the prior is. At discount {discount:g} and over all sizes the bounds are "
+        "met to {policy_ratio:.1%} for the policy and {loss_ratio:.2%} for the value (medians over {tasks:g} tasks; at most "
+        "{largest_policy_ratio:.0%} and {largest_loss_ratio:.0%}). For noise of size {size:g} the median loss grows like the "
+        "horizon to the power {horizon_order:g}, its bound like {bound_horizon_order:g}. A mixture with the uniform policy is the "
+        "mildest error at the same δ: it is large only where the prior hardly ever acts."
+    ),
 )

@@ -193,7 +193,7 @@ def figure(table: pd.DataFrame, configuration: Configuration) -> Figure:
             if key not in named:
                 ax.plot(x, y, color="0.72", linewidth=0.7, zorder=1)
         for number_, key in enumerate(named):
-            label = f"{key[0]} {key[1]}"
+            label = " ".join(map(str, key))
             ax.plot(
                 *curves[key], color=f"C{number_}", marker="os^Dv<"[number_ % 6], markersize=4, label=label
             )
