@@ -143,6 +143,13 @@ def threshold_off(solver: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def degree_off(solver: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, degree: float, **options: Any) -> Any:
+        return solver(*args, degree=(1 + 1e-6) * degree, **options)
+
+    return wrong
+
+
 BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     (
         "soft_policy_iteration",
@@ -178,6 +185,7 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     ("dice_fixed_point", coefficient_off, ("odice-fixed-points",)),
     ("trajectory_preference_fit", temperature_off, ("grape-trajectory-dpo",)),
     ("goal_conditioned", goals_uniform, ("smore-mixture-dual",)),
+    ("homogeneous_stock_iteration", degree_off, ("dist-vector-homeostatic",)),
     ("regularised_nash", players_exchanged, ("nlhf-nash-md-recursion",)),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -109,11 +110,29 @@ def condition_forgotten(spectrum: Callable[..., Any]) -> Callable[..., Any]:
     return lambda matrix: (spectrum(matrix)[0], 1.0)
 
 
+def root_off(monotone_root: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*args: Any, **options: Any) -> Any:
+        found = monotone_root(*args, **options)
+        return dataclasses.replace(found, root=found.root + 1e-6)
+
+    return wrong
+
+
+def wins_forgotten(log_weights: Callable[..., Any]) -> Callable[..., Any]:
+    """The posterior is that of the failures alone."""
+
+    def wrong(self: Any, good: Any, bad: Any) -> Any:
+        return log_weights(self, np.zeros_like(good), bad)
+
+    return wrong
+
+
 DISTRIBUTIONAL = "proofs_check.distributional"
 PROCESS = f"{DISTRIBUTIONAL}.ornstein_uhlenbeck"
 SMOOTHING = ("policy-smoothing-adaptive-certificate",)
 LINE = ("lipschitz-value-model-gap", "lipschitz-value-from-reward-and-dynamics")
 PROJECTION = "ctmartingale-loss-is-projection"
+PRETRAINING = ("icrl-pretraining-equals-posterior-sampling",)
 VARIATION = "ctmartingale-msvd-and-quadratic-variation"
 
 FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
@@ -126,6 +145,8 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
     ("mdplab.wasserstein", "kantorovich_potential", tenth_of_a_percent, LINE[:1]),
     ("mdplab.numerics.half_line", "half_line_quadrature", coarse_and_sure, ("ggd-moments-and-shape",)),
     ("mdplab.numerics.quadrature", "gauss_legendre", percent_more, (VARIATION,)),
+    ("mdplab.numerics.scalar", "monotone_root", root_off, PRETRAINING),
+    (f"{DISTRIBUTIONAL}.bandit_contexts", "BanditTask.log_weights", wins_forgotten, PRETRAINING),
     (PROCESS, "OrnsteinUhlenbeck.grid_value", reward_of_the_step_forgotten, (PROJECTION, VARIATION)),
     (PROCESS, "_moment", times_exchanged, (VARIATION,)),
     (
