@@ -16,9 +16,8 @@ __all__ = ["Markdown", "converted", "escaped", "number"]
 _BETWEEN = "\n\nBETWEENTWOTEXTS\n\n"
 _ROMAN = re.compile(r"\{\\rm\s+([^{}]*)\}")  # an old form of \mathrm
 _WORD = re.compile(r"upright\(((?:\w )+\w)\)")  # letters one by one: a word, spaced as an operator
-_NORM = re.compile(
-    r"\\\|((?:(?!\\\|)[^$])+?)\\\|(?=\s*[_^])"
-)  # bars with a script after them: a pair, not a relation
+# bars with a script after them: a pair, not a relation
+_NORM = re.compile(r"\\\|((?:(?!\\\|)[^$])+?)\\\|(?=\s*[_^])")
 _FORMAT = "commonmark+tex_math_dollars"
 
 
