@@ -14,12 +14,14 @@ from mdplab.instances import SeededDraw, outcome_models
 from mdplab.instances.textbook import two_state_outcome_mdp as two_state_returns
 from mdplab.laws import FiniteLaw, conditional_value_at_risk, expected_utility
 from mdplab.models import OutcomeModel
+from mdplab.solution import Status
 from mdplab.solvers import (
     reachable_nodes,
     stock_policy_evaluation,
     stock_policy_iteration,
     stock_value_iteration,
 )
+from mdplab.wasserstein import wasserstein
 
 DISTANCE = expected_utility(lambda x: -np.abs(x), homogeneous=True, lipschitz=1.0)
 UTILITIES = [DISTANCE, expected_utility(lambda x: np.minimum(x, 0.0)), expected_utility(lambda x: -(x**2))]
@@ -63,6 +65,39 @@ def test_policy_iteration_improves_everywhere_and_ends_at_the_optimum(seed, disc
     for before, after in itertools.pairwise(plans):
         assert all(after.values[node] >= value - 1e-10 for node, value in before.values.items())
     assert all(plans[-1].values[node] == pytest.approx(v, abs=1e-10) for node, v in best.values.items())
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1.0, 0.5, 0.9, 1e-3]), st.sampled_from([1e-12, 0.3, 2.0]))
+def test_laws_are_within_the_bound_of_those_of_the_policy(seed, discount, merge):
+    model = small_model(seed)
+    rough = stock_value_iteration(model, DISTANCE, STARTS, 3, discount=discount, merge=merge)
+    exact = stock_policy_evaluation(model, DISTANCE, rough.actions, STARTS, 3, discount=discount, merge=0.0)
+    assert (rough.status is Status.CONVERGED) == (rough.certificate.bound <= 1e-8)
+    for node, law in exact.laws.items():
+        distance = wasserstein(law, rough.laws[node], 1)
+        assert distance <= rough.certificate.bound + exact.certificate.bound
+        # an objective with Lipschitz constant 1 inherits the bound
+        gap = abs(exact.values[node] - rough.values[node])
+        assert gap <= rough.certificate.bound + exact.certificate.bound + 1e-12
+
+
+def test_improvements_that_are_cut_off_say_so():
+    plans = stock_policy_iteration(
+        two_state_returns(), DISTANCE, lambda node: 0, [(0, -1.0)], 4, discount=0.5, max_steps=0
+    )
+    assert [plan.status for plan in plans] == [Status.MAX_STEPS]
+    whole = stock_policy_iteration(
+        two_state_returns(), DISTANCE, lambda node: 0, [(0, -1.0)], 4, discount=0.5
+    )
+    assert {plan.status for plan in whole} == {Status.CONVERGED}
+
+
+def test_an_objective_that_is_no_number_is_named():
+    with pytest.raises(ValueError, match="objective: expected a number, got NaN at node"):
+        stock_value_iteration(two_state_returns(), lambda law: np.nan, [(0, 0.0)], 1)
+    with pytest.raises(ValueError, match="stocks overflow below node"):
+        stock_value_iteration(two_state_returns(), DISTANCE, [(0, 1e300)], 3, discount=1e-9)
 
 
 def test_the_stock_is_what_was_earned_over_the_discount():
