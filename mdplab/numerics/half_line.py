@@ -57,7 +57,7 @@ def half_line_quadrature(
     Raises
     ------
     ValueError
-        Unless ``0 < lower < upper < inf``, ``tol > 0`` and ``max_halvings >= 1``.
+        Unless ``0 < lower < upper < inf``, ``tol > 0`` and ``max_halvings >= 1``, or if a value is not finite.
     """
     if not (0.0 < lower < upper < np.inf and tol > 0.0 and max_halvings >= 1):
         raise ValueError(
@@ -81,5 +81,10 @@ def half_line_quadrature(
 
 def _sums(fn: Callable[[FloatArray], Array], nodes: FloatArray, step: float) -> tuple[Any, Any]:
     """Sums of the integrand and of its modulus; the ends have the full weight: the integrand vanishes there."""
-    terms = step * nodes * np.asarray(fn(nodes))
+    values = np.asarray(fn(nodes))
+    if not np.isfinite(values).all():
+        where = tuple(np.argwhere(~np.isfinite(values))[0])
+        at = f" at {nodes[where[-1]]}" if where else ""
+        raise ValueError(f"fn: expected finite values, got {values[where]}{at}")
+    terms = step * nodes * values
     return terms.sum(axis=-1), np.abs(terms).sum(axis=-1)

@@ -49,3 +49,8 @@ def test_the_error_says_that_the_halvings_were_used_up() -> None:
 def test_bad_input(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="lower, upper, tol, max_halvings"):
         half_line_quadrature(np.exp, **{"lower": 1e-6, "upper": 1.0, **wrong})  # type: ignore[arg-type]
+
+
+def test_values_are_finite() -> None:
+    with pytest.raises(ValueError, match=r"fn: expected finite values, got nan at 0\.00"):
+        half_line_quadrature(lambda x: np.where(x < 0.002, np.nan, np.exp(-x)), lower=1e-3, upper=50.0)
