@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from figures.build import build, changed, drawings, names, remove_others
+from figures.build import Failure, build, changed, drawings, names, remove_others, stamp
 from figures.page import write_page
 from figures.topic import Sources
 from mdplab.claims.runner import source_hash
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all figures are drawn, 1 if one is not, 2 for a usage error, 130 after Ctrl-C.
+        0 if all figures are drawn, 1 if one is not or is not legible, 2 for a usage error, 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__)
     parser.add_argument("only", nargs="*", metavar="NAME", help="names or patterns of figures (default: all)")
@@ -80,11 +80,14 @@ def _build(every: Sequence[str], chosen: Sequence[str], options: argparse.Namesp
     except KeyboardInterrupt:
         print("figures: interrupted; what is drawn is kept, the same command goes on", file=sys.stderr)
         return 130
-    for failure in failed + broken:
+    unclear = [
+        Failure(name, fault) for name in chosen for fault in stamp(options.out, name).get("faults", ())
+    ]
+    for failure in failed + broken + unclear:
         print(f"figures: {failure.name}: {failure.message}", file=sys.stderr)
     drawn, kept = len(waiting) - len(broken), len(ready) - len(waiting)
     print(f"{drawn} drawn, {kept} unchanged: {options.out / 'index.html'}")
-    return 1 if failed or broken else 0
+    return 1 if failed or broken or unclear else 0
 
 
 if __name__ == "__main__":

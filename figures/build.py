@@ -1,7 +1,7 @@
 """Draw every figure, in parallel, and only those whose inputs have changed.
 
-A figure is finished when its stamp is written: ``.stamps/<name>.json`` holds the digest of its inputs and its caption.  An
-interrupted build keeps what is finished, and the next one goes on there.
+A figure is finished when its stamp is written: ``.stamps/<name>.json`` holds the digest of its inputs, its caption and
+what a reader would stumble over.  An interrupted build keeps what is finished, and the next one goes on there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.inputs import digest
+from figures.legibility import faults
 from figures.topic import MissingData, Sources, Topic
 from mdplab import plotting
 from mdplab.claims.claim import Claim
@@ -94,8 +95,8 @@ def drawings(chosen: Iterable[str], sources: Sources) -> tuple[list[Drawing], li
     return ready, failed
 
 
-def stamp(folder: Path, name: str) -> dict[str, str]:
-    """What is known of a finished figure: ``inputs``, ``title``, ``caption``; empty if it is not finished.
+def stamp(folder: Path, name: str) -> dict[str, Any]:
+    """What is known of a finished figure: ``inputs``, ``title``, ``caption``, ``faults``; empty if it is not finished.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def stamp(folder: Path, name: str) -> dict[str, str]:
     file = _stamp_file(folder, name)
     if not file.is_file() or any(not (folder / f"{name}.{ending}").is_file() for ending in ENDINGS):
         return {}
-    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
@@ -217,9 +218,10 @@ def _draw(drawing: Drawing, folder: Path) -> tuple[str, str]:
         with threadpool_limits(1):  # one order of every sum, whatever the number of cores
             figure, title, caption = _drawn(drawing)
         plotting.save_figure(figure, folder / drawing.name, title=title)
+        found = faults(figure)
     except Exception as problem:  # the others shall be drawn
         return drawing.name, f"{type(problem).__name__}: {problem}"
-    content = {"inputs": drawing.inputs, "title": title, "caption": caption}
+    content = {"inputs": drawing.inputs, "title": title, "caption": caption, "faults": found}
     part = _stamp_file(folder, drawing.name).with_suffix(".part")
     part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     part.replace(_stamp_file(folder, drawing.name))

@@ -82,7 +82,9 @@ def entries(folder: Path, names: Sequence[str], verdicts: Path) -> list[Entry]:
             if made := stamp(folder, name):
                 caption = markdown_line(made["caption"])
                 title = markdown_line(made["title"])
-                alt = made["caption"].replace("$", "")  # formulas as they are written: unambiguous in one line
+                alt = made["caption"].replace(
+                    "$", ""
+                )  # formulas as they are written: unambiguous in one line
                 found.append(Entry(name, family, title, papers, caption, alt))
         elif claim and (rows := _known_values(name, verdicts)):
             text = Markup("Known values; a drawing would show no more.")
