@@ -39,19 +39,27 @@ LEVELS = (
     ("_hypothesis_plugin", "_pytest_plugin"),
     ("proofs_check", "experiments"),
     ("figures",),
+    ("paper",),
 )
 LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}
 TOPS = (
     "proofs_check",
     "experiments",
     "figures",
+    "paper",
 )  # units beside mdplab; they may use its public face: `from mdplab import MDP`
-DISTRIBUTION = {"markdown_it": "markdown_it_py", "flint": "python_flint"}  # where a module is named otherwise
+DISTRIBUTION = {
+    "markdown_it": "markdown_it_py",
+    "flint": "python_flint",
+    "pypandoc": "pypandoc_binary",
+}  # where a module is named otherwise
 EXTRAS = {
     "flint": "exact",
     "marimo": "classroom",
+    "pypandoc": "paper",
     "pytest": "test",
     "starlette": "classroom",
+    "typst": "paper",
     "uvicorn": "classroom",
 }  # modules that one door imports, and the extra that installs them
 HEAVY = ("numba", "scipy", "pandas", "cvxpy", "matplotlib", "pyarrow", "joblib", "hypothesis", "flint")
