@@ -37,6 +37,7 @@ import numpy as np
 
 from mdplab._typing import FloatArray
 from mdplab.interrupts import asked, interruptible
+from mdplab.laws.atoms import MAX_ATOMS
 from mdplab.laws.finite_law import FiniteLaw
 from mdplab.operators import _check
 from mdplab.operators.distributional import backup_laws
@@ -141,7 +142,8 @@ def distributional_evaluation(
     merge : float, default 1e-12
         Absolute width within which atoms are merged after each backup; enters the bound.
     max_atoms : int, default 100_000
-        Cap on the number of atoms a backup may create in one state, before merging.  The run ends before the first
+        Cap on the number of atoms a backup may create in one state, before merging (and on those of all states together, if
+        it is larger than 10_000_000, which is the cap otherwise).  The run ends before the first
         backup that would exceed it, with the laws reached so far, their bound, and a ``ConvergenceWarning`` that
         says at which step and state.
     initial_laws : sequence of FiniteLaw, length S, optional
@@ -259,6 +261,9 @@ def _over_cap(kernel: FloatArray, laws: Sequence[FiniteLaw], max_atoms: int, ste
     """What the next backup would create beyond the cap; empty where it stays below."""
     created = (kernel > 0.0) @ np.array([law.n_atoms for law in laws])
     worst = int(np.argmax(created))
+    together = max(max_atoms, MAX_ATOMS)
+    if created.sum() > together:
+        return f"backup {step} would create {int(created.sum())} atoms in all states, more than {together}"
     if created[worst] <= max_atoms:
         return ""
     return f"backup {step} would create {int(created[worst])} atoms in state {worst}, more than max_atoms = {max_atoms}"

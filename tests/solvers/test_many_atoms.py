@@ -8,7 +8,7 @@ import pytest
 from mdplab import operators, solvers
 from mdplab.enumeration import markov_return_laws, return_laws
 from mdplab.laws import FiniteLaw
-from mdplab.models import OutcomeModel
+from mdplab.models import OutcomeModel, RewardProcess
 from mdplab.operators import distributional_backup, greedy_distributional_backup, quantile_projection
 from mdplab.solution import ConvergenceWarning, Status
 from mdplab.wasserstein import wasserstein_with_error
@@ -69,6 +69,18 @@ def test_evaluation_ends_before_and_says_what_it_reached():
     assert found.status is Status.MAX_STEPS
     assert max(law.n_atoms for law in found.laws) <= 1000
     assert np.isfinite(found.certificate.bound)
+
+
+def test_evaluation_of_many_states_is_capped_by_all_together():
+    states = 400
+    kernel = np.full((states, states), 1 / states)
+    process = RewardProcess(kernel, RNG.normal(size=(states, states)), 0.9)
+
+    def call() -> None:
+        with pytest.warns(ConvergenceWarning, match="would create 64000000 atoms in all states"):
+            solvers.distributional_evaluation(process, 5, max_atoms=1_000_000)
+
+    assert peak(call) < 2e8
 
 
 def test_the_first_way_out_is_a_grid_whose_error_is_in_the_bound():
