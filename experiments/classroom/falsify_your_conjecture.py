@@ -36,7 +36,7 @@ def nearest(left: Any, right: Any, kind: str) -> tuple[float, float]:
     left, right = np.ravel(left), np.ravel(right)
     excess = {"at most": left - right, "at least": right - left, "equal": abs(left - right)}[kind]
     worst = int(np.argmax(excess))
-    return float(left[worst]), float(right[worst])
+    return float(left[worst]) + 0.0, float(right[worst]) + 0.0  # no -0
 
 
 @app.function

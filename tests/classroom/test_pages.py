@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import shutil
@@ -36,11 +37,17 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The chooser, started as `make demo` starts it, and ended as Ctrl-C ends it."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The chooser, started as `make demo` starts it by somebody with other tastes, and ended as Ctrl-C ends it."""
+    settings = tmp_path_factory.mktemp("settings")
+    (settings / "marimo").mkdir()
+    (settings / "marimo" / "marimo.toml").write_text(
+        '[display]\ntheme = "dark"\n[runtime]\non_cell_change = "lazy"\n'
+    )
     port = free_port()
     command = [sys.executable, str(CLASSROOM / "demo.py"), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"XDG_CONFIG_HOME": str(settings)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert select.select([process.stdout], [], [], PATIENCE / 1000)[0]
         address = re.search(r"http://\S+/", process.stdout.readline())
@@ -97,6 +104,7 @@ def test_the_chooser_fits_on_the_projector(page: Any) -> None:
 def test_a_lesson_answers(page: Any, name: str) -> None:
     page.locator(f'a[href="/{name}/"]').click()
     page.wait_for_selector(PICTURE)
+    assert page.locator("body.light").count() == 1
     shown = page.locator(PICTURE).get_attribute("id")
     page.get_by_text("Answer", exact=True).wait_for()
     assert page.locator("#App").evaluate("element => element.scrollHeight") <= 720
