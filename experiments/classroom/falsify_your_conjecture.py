@@ -19,6 +19,7 @@ with app.setup:
     import mdplab
     from mdplab.falsifier import Falsification, as_text
 
+    BROKEN = {"at most": "above", "at least": "below", "equal": "off"}
     FIRST = "a mixture is no worse than both"
     CONJECTURES = {
         FIRST: "min(J(p), J(q)) <= J((p + q)/2)",
@@ -68,12 +69,17 @@ def draw(line: str, tries: int) -> mo.Html:
 
     def paint(ax: Any) -> None:
         dots = tried[np.isfinite(tried).all(axis=1)][:600]
-        size = 1.15 * max(float(np.quantile(abs(dots), 0.97)), abs(left), abs(right), 1e-9)
+        spread = float(np.quantile(abs(dots), 0.97))
+        near = 3.0 * max(abs(left), abs(right))  # so that a counterexample stands clear of the line
+        size = max(near if refuted else 1.15 * spread, 1e-9)
         ax.plot([-size, size], [-size, size], color=GREY, lw=1.2)
         ax.plot(dots[:, 1], dots[:, 0], "o", color=BLUE, ms=3.5, alpha=0.5)
         if refuted:
             ax.plot(right, left, "*", color=ORANGE, ms=20, mec="white", label="counterexample")
             ax.legend(loc="lower right")
+        ax.text(
+            0.02, 0.97, f"{BROKEN[found.conjecture.kind]} the line: broken", va="top", transform=ax.transAxes
+        )
         ax.set_xlim(-size, size)
         ax.set_ylim(-size, size)
         ax.set_xlabel("right side")
