@@ -265,4 +265,4 @@ def _(ax: Any) -> None:
         ax.plot(rounds[shown], found[shown], ".", color=f"C{number}", label=f"$a = {pull}$")
         ax.plot(rounds[shown], line[shown], "--", color=f"C{number}", linewidth=1)
     ax.set(xlabel="round $n$", ylabel=r"range of $\log q_n - \log q^*$", yscale="log")
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", bbox_to_anchor=(0.5, 0.0))
