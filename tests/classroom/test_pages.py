@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from browsers import BROWSER, launched
+
 CLASSROOM = Path(__file__).resolve().parents[2] / "experiments" / "classroom"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PICTURE = "svg[id^=drawing]"
 PATIENCE = 60_000  # milliseconds; a loaded machine is slow, a page that answers is not waited for
 
@@ -61,15 +61,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    options = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update disable-sync"
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=BROWSER, args=[f"--{option}" for option in options.split()]
-        )
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
