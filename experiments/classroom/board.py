@@ -7,7 +7,7 @@ that draws does nothing else, so that a slider moves the picture alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import marimo as mo
@@ -84,6 +84,17 @@ def picture(
         with style():
             paint(*axes)
         return mo.Html(figure_to_svg(figure, title=title))
+
+
+def dial(ax: Axes, values: Sequence[float], now: float, name: str) -> None:
+    """Make the x-axis that of a slider of `values` on a logarithmic scale, with a line where it stands now."""
+    ax.axvline(now, color="black", lw=1.2)
+    ax.set_xscale("log")
+    ax.set_xlim(values[0], values[-1])
+    ax.set_xticks([value for value in values if f"{value:e}"[:3] in ("1.0", "2.0", "5.0")])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+    ax.set_xlabel(name)
 
 
 def grid(

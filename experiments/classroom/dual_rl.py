@@ -14,7 +14,7 @@ with app.setup:
 
     import marimo as mo
     import numpy as np
-    from board import BLUE, GREEN, GREY, ORANGE, PINK, headline, picture, question, warm_up
+    from board import BLUE, GREEN, GREY, ORANGE, PINK, dial, headline, picture, question, warm_up
 
     import mdplab
     from mdplab.divergences import f_divergence
@@ -71,7 +71,7 @@ def draw(divergence: str, strength: float) -> mo.Html:
         above.set_title(f"a dot is one pair of the data; {dropped} of {weight.size} have weight 0")
         for name, other in COLOURS.items():
             returns = [learn(name, alpha)[0] for alpha in STRENGTHS]
-            below.semilogx(
+            below.plot(
                 STRENGTHS, returns, color=other, lw=2.6 if name == divergence else 1.0, label=NAMES[name]
             )
         best = float(mdp.initial @ mdplab.solvers.policy_iteration(mdp).value)
@@ -80,11 +80,7 @@ def draw(divergence: str, strength: float) -> mo.Html:
         below.axhline(mean, color=GREY, ls=":", lw=1.0)
         below.text(STRENGTHS[-1], best - 0.02, "best policy", ha="right", va="top")
         below.text(STRENGTHS[0] * 1.1, mean + 0.02, "the data", ha="left", va="bottom")
-        below.axvline(strength, color="black", lw=1.2)
-        below.set_xlim(STRENGTHS[0], STRENGTHS[-1])
-        below.xaxis.set_major_formatter("{x:g}")
-        below.minorticks_off()
-        below.set_xlabel("strength α")
+        dial(below, STRENGTHS, strength, "strength α")
         below.set_ylabel("return")
         below.legend(loc="center left")
 

@@ -14,7 +14,7 @@ with app.setup:
 
     import marimo as mo
     import numpy as np
-    from board import BLUE, ORANGE, grid, headline, picture, question, warm_up
+    from board import BLUE, ORANGE, dial, grid, headline, picture, question, warm_up
 
     import mdplab
     from mdplab.instances import Gridworld, gridworld
@@ -64,16 +64,11 @@ def draw(temperature: float) -> mo.Html:
         labels = {START: "S", GOAL: "+1"} | dict.fromkeys(CLIFF, "−1")
         grid(above, world(), np.sqrt(visits), soft, labels=labels, limits=(0.0, 0.22))
         above.set_title("bright: where the agent spends its time")
-        below.semilogx(TEMPERATURES, curves[0], color=BLUE, label="soft control: plans with its noise")
-        below.semilogx(TEMPERATURES, curves[1], color=ORANGE, ls="--", label="best plan, noise added after")
+        below.plot(TEMPERATURES, curves[0], color=BLUE, label="soft control: plans with its noise")
+        below.plot(TEMPERATURES, curves[1], color=ORANGE, ls="--", label="best plan, noise added after")
         below.plot([temperature] * 2, returns(temperature), "o", color="black", ms=6, zorder=5)
-        below.axvline(temperature, color="black", lw=1.2)
-        below.set_xlim(TEMPERATURES[0], TEMPERATURES[-1])
+        dial(below, TEMPERATURES, temperature, "temperature τ")
         below.set_ylim(-0.4, 0.5)
-        below.set_xticks([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2])
-        below.xaxis.set_major_formatter("{x:g}")
-        below.minorticks_off()
-        below.set_xlabel("temperature τ")
         below.set_ylabel("expected return")
         below.legend(loc="lower left")
 
