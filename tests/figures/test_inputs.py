@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_the_closure_follows_imports_and_leaves_out_what_is_not_imported() -> No
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Three modules: one imports the second inside a function, and a name of the lazy face."""
     for name, text in (
         ("mdplab/__init__.py", ""),
