@@ -20,7 +20,7 @@ from mdplab.claims.registry import records
 __all__ = ["Entry", "entries", "page_html", "write_page"]
 
 OVERVIEW = "overview"
-FONT = "fonts/stix-two-math-subset.woff2"
+FONT, LICENCE = "fonts/stix-two-math-subset.woff2", "fonts/OFL.txt"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _heading(family: str) -> str:
 
 
 def write_page(folder: Path, names: Sequence[str], verdicts: Path) -> None:
-    """Write the page and the font of its formulas.
+    """Write the page and the font of its formulas with its licence.
 
     Parameters
     ----------
@@ -150,7 +150,8 @@ def write_page(folder: Path, names: Sequence[str], verdicts: Path) -> None:
         A run of the claims.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / Path(FONT).name).write_bytes(files("mdplab.claims").joinpath(FONT).read_bytes())
+    for name in (FONT, LICENCE):
+        (folder / Path(name).name).write_bytes(files("mdplab.claims").joinpath(name).read_bytes())
     part = folder / "index.html.part"
     part.write_text(page_html(entries(folder, names, verdicts)), encoding="utf-8")
     part.replace(folder / "index.html")
