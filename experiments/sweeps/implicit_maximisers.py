@@ -146,7 +146,7 @@ STUDY = Study(
         "{total_variation_09_until:g} (total variation). At weight .99, where the loss should be a better maximum, the "
         "limits are lower still for Gumbel and chi-square ({gumbel_099_until:g} and {chi_square_099_until:g}): a large weight "
         "needs a small temperature. The truncated loss never overshoots and is exact at that weight in the median; the expectile "
-        "does not depend on the temperature and always falls short, by {expectile_06_excess:+.2f} at weight .6 and "
+        "does not depend on the temperature and always falls short: {expectile_06_excess:+.2f} at weight .6, "
         "{expectile_099_excess:+.2f} at .99."
     ),
 )

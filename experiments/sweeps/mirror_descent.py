@@ -293,6 +293,6 @@ STUDY = Study(
         "{regularised_promised:g} (to the regularised optimum). The bounds that fall like 1/k miss the shape: after a few "
         "updates the errors fall faster than any power, and where the horizon grows the natural gradient, whose step grows "
         "with it, needs fewer updates while its bound asks for more. The rate of the adaptive steps is the nearest to what "
-        "happens; all bounds ask for updates in proportion to the horizon or worse."
+        "happens; all bounds ask for updates about in proportion to the horizon."
     ),
 )

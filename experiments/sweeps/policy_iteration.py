@@ -128,7 +128,7 @@ STUDY = Study(
     title="Policy iteration: updates needed and updates allowed",
     question=(
         "Howard's policy iteration starts from random policies on models of growing size and horizon. The number of its "
-        "updates is compared with the best known bound that holds for every model, (m - n) ⌈log(1 / (1 - γ)) / (1 - γ)⌉ for "
+        "updates is compared with the bound of Scherrer (2016) for every model, (m - n) ⌈log(1 / (1 - γ)) / (1 - γ)⌉ for "
         "m pairs and n states, on random models and on chains in which information must travel from end to end."
     ),
     configuration=Configuration,
@@ -145,8 +145,7 @@ STUDY = Study(
         "{states:g} (medians at discount {discount:g}; {garnet_most:g} at most), where the bound allows {garnet_bound:,.0f}. On "
         "RiverSwim the reward is at the far end and becomes known one state an update: {riverswim_first:g} updates at "
         "{smallest:g} states, {riverswim_updates:g} at {states:g}, a power {riverswim_order:g} of the number of states, and fewer at "
-        "short horizons, which do not see the far end. No model comes near the bound (largest ratio {largest_ratio:.0%}, at the "
-        "smallest horizon): its factor of the horizon is not seen at all, that of the number of states only where the model "
+        "short horizons, which do not see the far end. No model comes near the bound (largest ratio {largest_ratio:.0%}): its factor of the horizon is not seen at all, that of the number of states only where the model "
         "is a chain."
     ),
 )

@@ -7,6 +7,7 @@ of that file and of the studies.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,15 @@ def readme() -> str:
     for number, name in enumerate(STUDIES, 1):
         study = load(name)
         answer = study.answer.format(**everything[name]) if name in everything else "Not run yet."
-        sections.append(
-            f"## {number}. {study.title}\n\n`{name}.py`. {study.question}\n\n**What one sees.** {answer}\n"
+        paragraphs = (
+            f"## {number}. {study.title}",
+            f"`{name}.py`. {study.question}",
+            f"**What one sees.** {answer}",
+            f"**Figure** (`{name}.png`). {study.caption}",
         )
+        sections.append("\n\n".join(_wrapped(paragraph) for paragraph in paragraphs) + "\n")
     return "\n".join(sections)
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)

@@ -269,13 +269,13 @@ STUDY = Study(
     findings=findings,
     answer=(
         "Of {inequalities:g} inequalities {with_discount:g} draw a discount and {with_states:g} a number of states; {without:g} "
-        "have neither (laws on the line, games, fixed models). On {instances:,.0f} instances with a ratio {violated:g} are "
+        "have neither (laws on the line, games, fixed models). On about {instances:,.0f} instances with a ratio {violated:g} are "
         "violated and {undecided:g} undecided. Of the {compared:g} that can be compared over the horizon {flat:g} keep their "
         "tightness (power below {moderate:g}), {falling:g} lose and {rising:g} gain: the median goes from {typical_least:g} at "
         "discount {least:g} to {typical_most:g} at {most:g} (found by search: {found_least:g} and {found_most:g}). Half a power "
         "of the horizon or more is lost by {steep_count:g}: {steepest}. A power of -1 means that the bound carries a factor "
         "1/(1 - γ) that typical instances do not show. The number of states matters little: the median power over "
-        "{sizes_compared:g} inequalities is {size_power:g}."
+        "{sizes_compared:g} inequalities is {size_power:.2f}."
     ),
     also=("pinned",),
 )
