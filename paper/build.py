@@ -14,7 +14,7 @@ from typing import Any
 
 from figures.topic import Sources
 from mdplab.claims import registry
-from mdplab.claims.citations import bibliography
+from mdplab.claims.citations import Reference, bibliography
 from paper import certificates, content, drawings, performance
 from paper.markup import Markdown, converted, number
 from paper.record import DATA
@@ -77,7 +77,16 @@ def _references() -> str:
     keys = {key for record in registry.records().values() for key in record.papers}
     known = bibliography()
     own = (SOURCES / "references.bib").read_text(encoding="utf-8")
-    return "\n\n".join([own.strip(), *(known[key].bibtex for key in sorted(keys))]) + "\n"
+    return "\n\n".join([own.strip(), *(_entry(known[key]) for key in sorted(keys))]) + "\n"
+
+
+def _entry(reference: Reference) -> str:
+    """A BibTeX entry; a preprint as an article in arXiv, since styles do not print the fields that say so."""
+    if reference.venue or not reference.arxiv:
+        return reference.bibtex
+    body = reference.bibtex.rstrip().removesuffix("}").rstrip().removesuffix(",")
+    fields = body.partition("{")[2]
+    return f"@article{{{fields},\n  journal = {{arXiv:{reference.arxiv}}},\n}}"
 
 
 def build(results: Path, out: Path) -> Path:

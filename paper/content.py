@@ -260,11 +260,12 @@ def gallery(kept: Mapping[str, Any]) -> dict[str, Any]:
         "survivors": [escaped(row["statement"]) for row in false if row["verdict"] != "refuted"],
         "theorems": number(len(theorems)),
         "theorems_refuted": number(sum(row["verdict"] == "refuted" for row in theorems)),
+        "theorems_open": number(sum(row["verdict"] == "undecided" for row in theorems)),
         "tight": number(len(tight)),
         "reached": number(sum(row["tightness"] is not None and row["tightness"] > 0.999 for row in tight)),
         "median": number(refuted[len(refuted) // 2]["evaluations"]),
         "most": number(max(row["evaluations"] for row in refuted)),
-        "seconds": number(max(row["seconds"] for row in refuted), 2),
+        "seconds": number(round(max(row["seconds"] for row in rows))),
         "rows": [
             {
                 "statement": escaped(row["statement"]),
