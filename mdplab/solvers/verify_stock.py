@@ -5,6 +5,10 @@ square, and the loss :math:`E\min(c+G,0)`, which is :math:`\gamma` times that of
 :math:`c+G=\gamma(C'+G')`.  A law within :math:`w_1\le e` of the policy's has its mean and its loss within e, and its second
 moment within :math:`2xe`, no return being larger than x.
 
+*Homogeneous utilities.*  The recursion runs without scaling: from :math:`x=c` at the start :math:`x+\gamma^tr` is carried along, u is
+asked at the end alone, and no homogeneity enters; a value at depth t must be :math:`\gamma^{-qt}` times what is found there,
+for the best actions and for the planned ones.
+
 *Value-at-risk.*  :math:`W_t` is recomputed in extended precision, each next stock being looked up among those of the solution;
 that none is farther than ``merge`` and rounding allow is a check.  The returns that are possible from the start are
 collected state by state: each must be near a threshold.  With the planned actions the same recursion gives what the policy
@@ -26,12 +30,13 @@ from mdplab._typing import Array
 from mdplab.models.outcome import OutcomeModel
 from mdplab.solvers.cvar_control import CVaRSolution
 from mdplab.solvers.stock_nodes import Node, StockPlan
+from mdplab.solvers.stock_utility import UtilityPlan, VectorNode
 from mdplab.solvers.verify import Check, Verification, _need, _need_claim, _need_shape, _verify
-from mdplab.solvers.verify_algebra import EPS, WIDE
+from mdplab.solvers.verify_algebra import DOUBLE, EPS, WIDE
 
 __all__ = ["KINDS"]
 
-KINDS = (StockPlan, CVaRSolution)
+KINDS = (StockPlan, UtilityPlan, CVaRSolution)
 """The kinds that this module adds to :func:`mdplab.solvers.verify`."""
 
 _KEY = 1e-12
@@ -85,6 +90,84 @@ def _(solution: StockPlan, model: Any) -> Verification:
         "moments of returns by recursions over nodes",
         (Check("every node has an action and its successors", float(missing), 0.0), *checks),
     )
+
+
+@_verify.register
+def _(solution: UtilityPlan, model: Any) -> Verification:
+    _need(model, OutcomeModel, solution)
+    _need_claim(solution)
+    for _, _, stock in solution.values:
+        _need_shape(solution, (len(stock),), model.rewards().shape[3:])
+    bound, q, lipschitz = solution.certificate.bound, solution.degree, solution.lipschitz
+    factors = WIDE(solution.discount) ** np.arange(solution.steps + 1)
+    places, branches, missing, displaced = _walked(solution, model, factors)
+    route = "recursion without scaling in extended precision, the utility asked at the end alone"
+    whole = Check("every node has an action, is reached and has its successors", float(missing), 0.0)
+    if missing or not places:
+        return Verification(route, (whole,))
+    ends = [node for node in places if node[0] == 0]
+    worth = np.asarray(solution.utility(np.array([places[node] for node in ends]).astype(float)))
+    best: dict[VectorNode, Any] = dict(zip(ends, worth.astype(WIDE), strict=True))
+    own = dict(best)
+    gaps = np.zeros(2)
+    for node in sorted(places, key=lambda node: node[0]):
+        if node in branches:
+            total = model.law[node[1]].astype(WIDE).sum(axis=1)
+            means = [
+                [sum(p * value[child] for p, child in row) for row in branches[node]] / total
+                for value in (best, own)
+            ]
+            best[node], own[node] = means[0].max(), means[1][solution.actions[node]]
+        scaled = factors[solution.steps - node[0]] ** WIDE(q) * WIDE(solution.values[node])
+        gaps = np.maximum(gaps, np.abs([float(scaled - best[node]), float(scaled - own[node])]))
+    width, size = model.rewards().shape[3], float(np.abs(worth).max())
+    reach = solution.steps * float(np.abs(model.rewards()[model.law > 0.0]).max())
+    radius = reach + max(abs(x) for h, _, c in places if h == solution.steps for x in c)
+    # without a Lipschitz constant stocks are exact
+    astray = 0.0 if np.isinf(lipschitz) else solution.steps * (_KEY + 8 * DOUBLE * radius)
+    room = 16 * (solution.steps + 1) * (model.n_outcomes + 8) * EPS * size
+    room += (q + 1) * (width + 4) * DOUBLE * size
+    if astray:
+        room += lipschitz * (radius + astray) ** (q - 1) * (2 * astray + DOUBLE * radius)
+    checks = (
+        Check("stocks are where rewards lead", displaced, astray),
+        Check("values within certificate.bound", float(gaps[0]), bound + room),
+        Check("the policy attains values", float(gaps[1]), bound + room),
+    )
+    return Verification(route, (whole, *checks))
+
+
+def _walked(
+    solution: UtilityPlan, model: OutcomeModel, factors: Array
+) -> tuple[dict[VectorNode, Array], dict[VectorNode, list[list[tuple[Any, VectorNode]]]], int, float]:
+    """Unscaled stocks and the outcomes of all nodes; what is missing; how far a stock is from where it should be."""
+    reward, target = model.rewards(), model.next_states()
+    places: dict[VectorNode, Array] = {}
+    branches: dict[VectorNode, list[list[tuple[Any, VectorNode]]]] = {}
+    missing, displaced = 0, 0.0
+    for node in sorted(solution.values, key=lambda node: -node[0]):
+        h, s, c = node
+        stock, factor = np.array(c), factors[solution.steps - h]
+        if h == solution.steps:
+            places[node] = stock.astype(WIDE)
+        if node not in places:
+            missing += 1
+            continue
+        displaced = max(displaced, float(np.abs(places[node] - factor * stock).max()))
+        if h == 0:
+            continue
+        missing += solution.actions.get(node) not in range(model.n_actions)
+        rows = branches[node] = [[] for _ in range(model.n_actions)]
+        for a, o in zip(*np.nonzero(model.law[s]), strict=True):
+            moved = (stock + reward[s, a, o]) / solution.discount
+            child = h - 1, int(target[s, a, o]), tuple(round(x, 12) + 0.0 for x in moved.tolist())
+            if child not in solution.values:
+                missing += 1
+                continue
+            there = places[node] + factor * reward[s, a, o]
+            displaced = max(displaced, float(np.abs(places.setdefault(child, there) - there).max()))
+            rows[a].append((WIDE(model.law[s, a, o]), child))
+    return places, branches, missing, displaced
 
 
 @_verify.register

@@ -35,7 +35,7 @@ OPERATIONS = 128
 
 def recursion_values(task: HomeostasisTask, *, power: int | None = None) -> Side:
     """Recursion of numbers at the stocks that occur: best expected utility, a row for each utility, a column for each start"""
-    rows = []
+    rows, errors = [], []
     for name in task.utilities:
         plan = solvers.homogeneous_stock_iteration(
             task.model,
@@ -46,7 +46,8 @@ def recursion_values(task: HomeostasisTask, *, power: int | None = None) -> Side
             discount=task.discount,
         )
         rows.append([plan.values[task.steps, s, c] for s, c in task.starts])
-    return Side(rows, rounding(rows, OPERATIONS))
+        errors.append([plan.certificate.bound] * len(task.starts))
+    return Side(rows, errors)
 
 
 def best_values(task: HomeostasisTask) -> Side:

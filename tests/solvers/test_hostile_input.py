@@ -107,6 +107,15 @@ def test_the_least_temperature_is_hard_control(name: str) -> None:
 GAME = np.array([[0.5, 0.9], [0.1, 0.5]])
 PROCESS = RewardProcess(KERNEL[:, 0], REWARD, 0.5)
 OUTCOMES = OutcomeModel.from_transition_rewards(KERNEL, np.ones((2, 2, 2)))
+VECTORS = OutcomeModel.from_transition_rewards(KERNEL, np.ones((2, 2, 2, 1)))
+
+
+def regulated(**options: Any) -> Any:
+    return solvers.homogeneous_stock_iteration(
+        VECTORS, lambda c: -np.abs(c[:, 0]), [(0, [0.0])], **{"steps": 1, "degree": 1} | options
+    )
+
+
 NUMBERS: dict[str, Callable[[Any], Any]] = {
     "tol": lambda x: solvers.solve(PLAIN, x),
     "tol ": lambda x: solvers.distributional_evaluation(PROCESS, 2, tol=x),
@@ -133,6 +142,10 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     "discount": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, discount=x),
     "merge  ": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, merge=x),
     "max_atoms  ": lambda x: solvers.cvar_control(OUTCOMES, 0.5, 0, 1, max_atoms=x),
+    "steps     ": lambda x: regulated(steps=x),
+    "degree": lambda x: regulated(degree=x),
+    "tol  ": lambda x: regulated(tol=x),
+    "max_atoms   ": lambda x: regulated(max_atoms=x),
     "prior_weight": lambda x: solvers.residual_q_learning(
         PLAIN, REWARD, LOGS, prior_weight=x, temperature=1.0
     ),

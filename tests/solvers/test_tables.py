@@ -35,6 +35,7 @@ BOTH = MultiObjectiveMDP(KERNEL, REWARDS, 0.9, START, objective_names=OBJECTIVES
 FEATURES = np.eye(6).reshape(3, 2, 6)
 LINEAR = LinearMDP(FEATURES, KERNEL.reshape(6, 3), REWARDS[0].ravel(), 0.9, initial=START, **NAMES)
 OUTCOMES = OutcomeModel.from_transition_rewards(KERNEL, np.ones((3, 2, 3)), **NAMES)
+VECTORS = OutcomeModel.from_transition_rewards(KERNEL, np.ones((3, 2, 3, 2)), **NAMES)
 TOTAL = TotalRewardMDP(KERNEL, -1 - REWARDS[0], [False, False, True], **NAMES)
 DATA = STAGED.sample(UNIFORM, 2, 20, seed=1)
 GAME = np.array([[0.5, 0.9, 0.2], [0.1, 0.5, 0.7], [0.8, 0.3, 0.5]])
@@ -150,6 +151,14 @@ KINDS: dict[str, tuple[Callable[[], Solution], list[str], int, list[str]]] = {
         ["node"],
         1,
         ["steps", "state", "stock", "action", "value", "mean", "atoms"],
+    ),
+    "vector stock": (
+        lambda: solvers.homogeneous_stock_iteration(
+            VECTORS, lambda x: -np.abs(x).max(axis=1), [(0, (0.0, 1.0))], 1, degree=1
+        ),
+        ["node"],
+        1,
+        ["steps", "state", "stock_0", "stock_1", "action", "value"],
     ),
     "value-at-risk": (
         lambda: solvers.cvar_control(OUTCOMES, 0.5, 0, 2),
