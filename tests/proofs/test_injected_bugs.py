@@ -11,6 +11,7 @@ import pytest
 
 from injection import assert_seen
 from mdplab import solvers
+from mdplab.models import OutcomeModel
 
 Bug = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -150,6 +151,16 @@ def degree_off(solver: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def reward_after_the_discount(solver: Callable[..., Any]) -> Callable[..., Any]:
+    """The next stock is ``c / discount + r``, not ``(c + r) / discount``."""
+
+    def wrong(model: Any, *args: Any, discount: float, **options: Any) -> Any:
+        late = OutcomeModel(model.law, discount * model.rewards(), model.next_states())
+        return solver(late, *args, discount=discount, **options)
+
+    return wrong
+
+
 BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     (
         "soft_policy_iteration",
@@ -186,6 +197,7 @@ BUGS: list[tuple[str, Bug, tuple[str, ...]]] = [
     ("trajectory_preference_fit", temperature_off, ("grape-trajectory-dpo",)),
     ("goal_conditioned", goals_uniform, ("smore-mixture-dual",)),
     ("homogeneous_stock_iteration", degree_off, ("dist-vector-homeostatic",)),
+    ("homogeneous_stock_iteration", reward_after_the_discount, ("dist-vector-homeostatic",)),
     ("regularised_nash", players_exchanged, ("nlhf-nash-md-recursion",)),
 ]
 

@@ -10,6 +10,7 @@ import pytest
 
 from injection import Fault, assert_seen, inject
 from mdplab.claims import registry
+from mdplab.enumeration import LawTable, deterministic_stage_policies
 from mdplab.laws import FiniteLaw
 
 
@@ -125,6 +126,19 @@ def one_policy_forgotten(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrong
 
 
+def actions_of_the_first_state(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``choices[:, 0]`` for ``choices[:, s]``: every state does what the policy does in state 0."""
+
+    def wrong(model: Any, steps: int, **options: Any) -> Any:
+        shape = (model.n_actions,) * (steps * model.n_states)
+        policies = deterministic_stage_policies(steps, model.n_states, model.n_actions)
+        same = np.broadcast_to(policies[..., :1], policies.shape).reshape(len(policies), -1)
+        rows = np.ravel_multi_index(tuple(same.T), shape)
+        return [LawTable(t.atoms, t.masses[rows]) for t in function(model, steps, **options)]
+
+    return wrong
+
+
 STOCK = "mdplab.solvers.stock_nodes"
 PLANS = ("dist-dvi-optimal-finite-horizon", "dist-dvi-lipschitz-rate", "dist-gamma-indifference")
 RATES = ("dist-dpi-monotone-rate", "dist-cvar-by-stock")
@@ -174,6 +188,12 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         "return_laws",
         one_policy_forgotten,
         ("dist-dvi-optimal-finite-horizon", "dist-cvar-by-stock", "dist-gamma-indifference"),
+    ),
+    (
+        "mdplab.enumeration.return_laws",
+        "markov_return_laws",
+        actions_of_the_first_state,
+        ("dist-stockless-exponential-only",),
     ),
 ]
 
