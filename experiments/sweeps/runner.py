@@ -114,7 +114,7 @@ def run(
     options : str
         Options of the command line that decide the configuration, for the record.
     on_discard : callable
-        Called if an interrupted run is not taken over, because configuration, versions or sources differ.
+        Called if an earlier run is not taken over, because configuration, versions or sources differ.
 
     Returns
     -------
@@ -132,12 +132,15 @@ def run(
     tasks = {task_name(parameters): parameters for parameters in study.tasks(configuration)}
     if len(tasks) < sum(1 for _ in study.tasks(configuration)):
         raise ValueError(f"two tasks of {study.name} have the same parameters")
-    if read_provenance(path) == {**facts, "failed": {}}:
+    earlier = read_provenance(path)
+    if earlier == {**facts, "failed": {}}:
         return Outcome(path, len(tasks), len(tasks), {})
     check_output(path)
     failed: dict[str, str] = {}
     with Partial(path, facts, keys=_KEYS) as partial:
-        if partial.discarded:
+        if partial.discarded or (
+            earlier is not None and earlier != {**facts, "failed": earlier.get("failed")}
+        ):
             on_discard()
         open_tasks = {name: tasks[name] for name in tasks if name not in partial.finished}
         kept = len(tasks) - len(open_tasks)

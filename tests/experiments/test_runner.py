@@ -65,13 +65,22 @@ def test_a_finished_run_is_not_computed_again(tmp_path: Path) -> None:
     assert marks(folder) == dict.fromkeys(range(NUMBERS), 1)
 
 
-def test_another_configuration_starts_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault", ["none", "raises"]
+)  # after a finished run, after one that left something to do
+def test_another_configuration_starts_anew(fault: str, tmp_path: Path) -> None:
     path = tmp_path / "toy.parquet"
-    run(STUDY, configuration("raises"), path)
-    discarded: list[bool] = []
-    done = run(STUDY, configuration("raises", scale=3.0), path, on_discard=lambda: discarded.append(True))
-    assert done.kept == 0
-    assert discarded == [True]
+    discarded: list[float] = []
+
+    def again(scale: float) -> int:
+        asked = configuration(fault, scale=scale)
+        return run(STUDY, asked, path, on_discard=lambda: discarded.append(scale)).kept
+
+    assert again(2.0) == 0
+    assert again(2.0) == NUMBERS - (fault == "raises")
+    assert discarded == []
+    assert again(3.0) == 0
+    assert discarded == [3.0]
     assert read_table(path).value.max() == 3.0 * (NUMBERS - 1)
 
 
