@@ -48,7 +48,8 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
     readings = [record for record in records if record["expect"] == "refuted"]
     parts = [part for record in claims for part in record["parts"]]
     controls = [control for record in claims for control in record["controls"]]
-    tight = [t for part in parts if (t := part["tightness"]) is not None]
+    inequalities = [part for part in parts if part["relation"] in ("AtMost", "AtLeast")]
+    tight = [t for part in inequalities if (t := _reached(part)) is not None]
     certified = [part["certified"] for part in exact.values() if part["certified"]]
     counts = {
         "claims": len(claims),
@@ -56,7 +57,7 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
         "false_claims": len({record["id"].partition(".")[0] for record in readings}),
         "parts": len(parts),
         "equalities": sum(part["relation"] == "Equal" for part in parts),
-        "inequalities": sum(part["relation"] in ("AtMost", "AtLeast") for part in parts),
+        "inequalities": len(inequalities),
         "instances": sum(part["instances"] for record in records for part in record["parts"]),
         "controls": len(controls),
         "mutations": sum(control["kind"] == "mutation" for control in controls),
@@ -65,7 +66,7 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
         "known": sum(record["known_values_total"] for record in records),
         "papers": len({key for record in records for key in record["papers"]}),
         "bounds": len(tight),
-        "tight": sum(t > 0.99 for t in tight),
+        "tight": sum(t >= 0.99 for t in tight),
         "exact_parts": sum(not part["exact"] for part in parts),
         "searched": sum(part["searched"]["evaluations"] for part in parts if part["searched"]),
         "certified_parts": len(certified),
@@ -93,6 +94,12 @@ def facts(run: Mapping[str, Any]) -> dict[str, str]:
         "digest": run["digest"],
         "sources": run["sources"],
     }
+
+
+def _reached(part: Record) -> float | None:
+    """The tightest ratio of an inequality, in the run or in the search that is kept beside the claim."""
+    searched = part["searched"]["tightness"] if part["searched"] else None
+    return _worst([part["tightness"], searched], max)
 
 
 def _worst(values: list[float | None], choose: Any) -> float | None:
