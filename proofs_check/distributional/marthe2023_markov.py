@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mdplab._typing import FloatArray
+from mdplab import solvers
+from mdplab._typing import FloatArray, IntArray
 from mdplab.claims import DEFINITIONAL, Assumption, AtLeast, Claim, Equal, Known, Side, both_sides
 from mdplab.instances import Draw, SeededDraw
 from proofs_check.distributional import exact_markov as exact
@@ -25,7 +26,7 @@ from proofs_check.distributional.markov_tasks import (
     classical_task,
     forgetful,
 )
-from proofs_check.distributional.pires2025_stock import markov_laws, planned_values
+from proofs_check.distributional.pires2025_stock import planned_values
 from proofs_check.distributional.stock_tasks import M2, M3, M4, StockTask, Utility, two_state_model
 
 # --- routes ---------------------------------------------------------------------------------------------------------
@@ -75,7 +76,19 @@ def gaps_by_running(task: MarkovTask) -> Side:
     """Value iteration with a stock less the best of the Markov policies, run one after another, from state 0"""
     stocked = StockTask(task.model, task.steps, task.discount, task.utility, (0.0,))
     planned = np.asarray(planned_values(stocked).value)[0]
-    markov = max(stocked.functional(law) for law in markov_laws(stocked, 0))
+
+    def ran(policy: IntArray) -> float:
+        plan = solvers.stock_policy_evaluation(
+            task.model,
+            stocked.functional,
+            lambda node: int(policy[task.steps - node[0], node[1]]),
+            stocked.starts[:1],
+            task.steps,
+            discount=task.discount,
+        )
+        return plan.values[task.steps, 0, 0.0]
+
+    markov = max(map(ran, task.policies))
     return Side([planned - markov], stocked.planning_error + stocked.utility_error)
 
 

@@ -28,7 +28,7 @@ from proofs_check.distributional.homeostasis_tasks import (
 )
 
 OPERATIONS = 128
-"""More than the rounded operations on the way to a value: stocks are exact, and all terms of the sums have one sign."""
+"""More than the rounded operations on the way to an expected utility: returns are exact, all terms of a sum have one sign."""
 
 # --- routes ---------------------------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ HOMEOSTASIS = Claim(
         ),
     ),
     instance_family=homeostasis_task,
-    witnesses=(THREE_STEPS,),
+    witnesses=(THREE_STEPS, replace(THREE_STEPS, discount=0.25)),
     instances=40,
 )
 recursion_part = HOMEOSTASIS.part(

@@ -14,13 +14,14 @@ import numpy as np
 
 from mdplab import solvers
 from mdplab.claims import Assumption, Claim, Equal, Known, Side, both_sides
-from mdplab.enumeration import deterministic_stage_policies
+from mdplab.enumeration import markov_return_laws
 from mdplab.laws import FiniteLaw
 from mdplab.operators.distributional import backup_laws
 from proofs_check.distributional import exact_stock as exact
 from proofs_check.distributional.stock_tasks import (
     M2,
     M4,
+    UTILITIES,
     StockTask,
     curved_task,
     delayed_coin,
@@ -171,19 +172,6 @@ optimal_part.control(
 # --- the figure -----------------------------------------------------------------------------------------------------
 
 
-def markov_laws(task: StockTask, state: int) -> list[FiniteLaw]:
-    """Laws of the return of all deterministic policies that see stage and state only."""
-    start, found = [(state, 0.0)], []
-    *layers, _ = solvers.reachable_nodes(task.model, start, task.steps, discount=task.discount)
-    for policy in deterministic_stage_policies(task.steps, task.model.n_states, task.model.n_actions):
-        chosen = {node: int(policy[task.steps - node[0], node[1]]) for layer in layers for node in layer}
-        plan = solvers.stock_policy_evaluation(
-            task.model, task.functional, chosen, start, task.steps, discount=task.discount
-        )
-        found.append(plan.laws[task.steps, state, 0.0])
-    return found
-
-
 @OPTIMAL.figure(
     "Value $-E|c + G|$ against the start stock $c$ (the instance of the frozen stock, three steps). Each grey curve is one of "
     "the 128 laws that policies achieve; value iteration with the stock (dots) runs along their upper envelope. The best "
@@ -193,10 +181,11 @@ def _(ax: Any) -> None:
     stocks = np.linspace(-4, 4, 161)
     curves = np.array([DISTANCE.achieved(0, float(c)) for c in stocks])
     dots = replace(DISTANCE, stocks=tuple(np.linspace(-4, 4, 17)))
-    markov = [[-np.abs(c + law.atoms) @ law.masses for c in stocks] for law in markov_laws(DISTANCE, 0)]
+    table = markov_return_laws(DISTANCE.model, DISTANCE.steps, discount=DISTANCE.discount)[0]
+    markov = [table.expectations(UTILITIES[DISTANCE.objective], float(c)).max() for c in stocks]
     ax.plot(stocks, curves, color="0.8", linewidth=0.4)
     ax.plot(stocks, curves.max(axis=1), color="C0", label="best of all policies")
-    ax.plot(stocks, np.max(markov, axis=0), "--", color="C1", label="best Markov policy")
+    ax.plot(stocks, markov, "--", color="C1", label="best Markov policy")
     ax.plot(stocks, curves.min(axis=1), ":", color="C2", label="worst policy")
     half = len(dots.starts) // 2
     planned = np.asarray(planned_values(dots).value)[:half]
