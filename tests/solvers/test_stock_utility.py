@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from operator import mul
+
 import numpy as np
 import pytest
 
@@ -69,6 +72,47 @@ def test_rounded_stocks_are_within_the_bound(scale, discount, name):
         bound <= LIPSCHITZ[name] * radius ** (degree - 1) * (2e-12 + 1e-14 * radius) + 1e-13 * radius**degree
     )
     assert plan.status is (Status.CONVERGED if bound <= 1e-8 else Status.PRECISION_LIMIT)
+
+
+RATIONAL = {
+    "largest": lambda x: -max(map(abs, x)),
+    "square": lambda x: -sum(v * v for v in x),
+}
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_all_nodes_are_within_the_bound_in_rationals(seed):
+    rng = np.random.default_rng([seed, 9])
+    scale = float(rng.choice([1e-12, 1e-6, 1.0, 1e6]))
+    discount = float(rng.choice([1e-3, 0.25, 1 / 3, 0.9, 0.999, 1.0]))
+    law, targets = rng.dirichlet([0.3, 0.3], (2, 2)) + 1e-12, rng.integers(0, 2, (2, 2, 2))
+    model = OutcomeModel(
+        law / law.sum(axis=-1, keepdims=True), scale * rng.normal(size=(2, 2, 2, 2)), targets
+    )
+    name = ("largest", "square")[seed % 2]
+    (degree, utility), exact = NORMS[name], RATIONAL[name]
+    start = (float(scale * rng.normal()), 0.0)
+    plan = homogeneous_stock_iteration(
+        model, utility, [(0, start)], 2, degree=degree, discount=discount, lipschitz=LIPSCHITZ[name]
+    )
+    gamma = Fraction(discount)
+
+    def best(h, s, c):
+        if h == 0:
+            return exact(c)
+        means = []
+        for row, gains, successors in zip(model.law[s], model.rewards()[s], targets[s], strict=True):
+            weights = [Fraction(p) for p in row.tolist()]
+            below = [
+                best(h - 1, int(t), [(x + Fraction(r)) / gamma for x, r in zip(c, gain, strict=True)])
+                for gain, t in zip(gains.tolist(), successors, strict=True)
+            ]
+            means.append(sum(map(mul, weights, below)) / sum(weights))
+        return gamma**degree * max(means)
+
+    for (h, s, c), value in plan.values.items():
+        error = abs(Fraction(value) - best(h, s, [Fraction(x) for x in c])) * gamma ** (degree * (2 - h))
+        assert error <= plan.certificate.bound
 
 
 def test_the_bound_is_attained_by_the_rounding_of_keys():
