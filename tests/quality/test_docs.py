@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from mdplab.claims import as_expected
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("index.md", "claims.md", "conjectures.md", "methods.md", "testing.md", "verdicts.md")
 PACKAGES = sorted(path.parent.name for path in (ROOT / "mdplab").glob("[!_]*/__init__.py"))
@@ -50,14 +52,69 @@ def test_the_printed_counterexample_is_the_one_found() -> None:
     assert without_counts(str(scope["found"])) == without_counts(blocks(text, "text")[0])
 
 
-def test_the_conjecture_of_the_readme_is_refuted_as_it_says() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = (block for block in blocks(text, "python") if "falsify" in block)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def run_block(word: str) -> dict[str, Any]:
+    """Run the block of the README that contains a word, by itself."""
+    (code,) = (block for block in blocks(README, "python") if word in block)
     scope: dict[str, Any] = {}
     exec(code, scope)
-    mdp, _ = scope["found"].instance
-    assert scope["found"].verdict == "refuted"
+    return scope
+
+
+def test_the_optimum_of_the_readme_is_printed_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    run_block("soft_value_iteration")
+    said = re.findall(r"^print\(.*\)  # (.*)$", README, re.MULTILINE)[:3]
+    assert capsys.readouterr().out.splitlines() == said
+    assert said[0].startswith("[33.59")
+
+
+def test_the_theorem_of_the_readme_holds_and_its_controls_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+    scope = run_block("rql-fixed-point")
+    assert as_expected(scope["result"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("- holds")
+    violations = [float(line.split()[-1]) for line in lines if "violated by" in line]
+    assert len(violations) == len(scope["result"]["controls"])
+    assert min(violations) > 0.01
+
+
+def test_the_conjecture_of_the_readme_is_refuted_as_it_says() -> None:
+    found = run_block("falsify")["found"]
+    mdp, _ = found.instance
+    assert found.verdict == "refuted"
     assert (mdp.n_states, mdp.n_actions) == (2, 2)
+
+
+def test_every_block_of_the_readme_is_run() -> None:
+    """The block on tests of one's own is run by `tests/test_testing_guide.py`."""
+    words = ("soft_value_iteration", "rql-fixed-point", "falsify", "test_q_learning")
+    assert [[word in block for word in words].count(True) for block in blocks(README, "python")] == [1] * len(
+        words
+    )
+
+
+def test_pictures_have_a_text_and_are_there() -> None:
+    pictures = re.findall(r"!\[([^]]*)\]\(([^)]*)\)", README)
+    assert all(len(text) > 20 for text, _ in pictures)
+    assert {path for _, path in pictures} == {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "images").iterdir()
+    }
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_targets_of_the_readme_are_those_of_make() -> None:
+    targets = set(re.findall(r"^(\w+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
+    assert named <= targets
+    assert targets - named <= {"lint", "format", "clean"}
 
 
 def test_every_public_package_has_its_page_of_the_reference() -> None:
