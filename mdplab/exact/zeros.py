@@ -67,7 +67,10 @@ def enclose_zero(system: Callable[[Array], tuple[Any, Any]], near: Any) -> Array
     residual, jacobian = system(point)
     inverse = _approximately(middle(jacobian), identity(point.size))
     move = multiply(inverse, ball(residual))
-    radius = 2 * highest(abs(move)).abs_upper() + goal * goal
+    # The image is rounded twice at the size of the point, by two units in its last place at most: a point closer to the
+    # zero than that needs a wider box than its move.
+    rounding = arb(2) ** (3 - ctx.prec) * max(abs(point))
+    radius = 2 * highest(abs(move)).abs_upper() + rounding + goal * goal
     box = entries([arb(x, radius) for x in point])
     spread = ball(identity(point.size)) - multiply(inverse, ball(system(box)[1]))
     image = point - move + multiply(spread, box - point)

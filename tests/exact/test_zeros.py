@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,17 @@ def test_the_zero_of_circle_and_line_is_one_and_one() -> None:
     found = exact.enclose_zero(circle_and_line, [1.3, 0.6])
     assert exact.overlap(found, [1, 1]).all()
     assert exact.width(found).max() < 1e-60
+
+
+@given(st.integers(1, 10**6), st.fractions(-1, 1, max_denominator=50))
+def test_a_zero_is_proven_where_the_residual_is_more_accurate_than_the_last_place_of_the_point(
+    slope: int, right: Fraction
+) -> None:
+    """The difference cancels: Newton's last move is shorter than the rounding at the size of the point."""
+    shift, r = exact.rational(Fraction(3, 2)), exact.rational(right)
+    found = exact.enclose_zero(lambda x: (slope * (x - shift) - r, slope * exact.identity(1)), [1.5])
+    assert exact.overlap(found, [shift + r / slope]).all()
+    assert exact.width(found).max() < 1e-75
 
 
 def test_the_start_chooses_the_zero() -> None:
