@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import logging
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,17 +172,27 @@ def save_figure(figure: Figure, stem: str | Path, *, title: str) -> tuple[Path, 
     folder.mkdir(parents=True, exist_ok=True)
     with style():
         buffer = io.BytesIO()
-        figure.savefig(
-            buffer,
-            format="pdf",
-            metadata={"Title": title, "Creator": None, "Producer": None, "CreationDate": None},
-        )
+        log = logging.getLogger("fontTools.ttLib.tables._h_e_a_d")
+        log.addFilter(_is_not_of_undated_font)
+        try:
+            figure.savefig(
+                buffer,
+                format="pdf",
+                metadata={"Title": title, "Creator": None, "Producer": None, "CreationDate": None},
+            )
+        finally:
+            log.removeFilter(_is_not_of_undated_font)
         _replace(pdf, buffer.getvalue())
         _replace(svg, figure_to_svg(figure, title=title).encode())
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=200, metadata={"Title": title, "Software": None})
         _replace(png, buffer.getvalue())
     return pdf, svg, png
+
+
+def _is_not_of_undated_font(record: logging.LogRecord) -> bool:
+    """Matplotlib takes the prime of formulas from a font without a date, which the subsetting remarks upon in every PDF."""
+    return "timestamp seems very low" not in str(record.msg)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -154,3 +157,22 @@ def test_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     assert b"/Type3" not in pdf
     assert b"Date" not in pdf
     assert ElementTree.parse(tmp_path / "1" / "x.svg").getroot().get("aria-label") == "A drawing"
+
+
+def test_the_undated_font_of_the_prime_is_not_remarked_upon(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else is hushed, and only while the file is written."""
+
+    class Speaking(Figure):
+        def savefig(self, *args: Any, **options: Any) -> None:
+            logging.getLogger("fontTools.ttLib.tables._h_e_a_d").warning("another remark")
+            super().savefig(*args, **options)
+
+    with plotting.style():
+        figure = Speaking(figsize=(1.0, 1.0))
+        figure.text(0.5, 0.5, "$f'$")
+        plotting.save_figure(figure, tmp_path / "x", title="A prime")
+        assert set(caplog.messages) == {"another remark"}
+        figure.savefig(io.BytesIO(), format="pdf")
+    assert any("timestamp seems very low" in message for message in caplog.messages)
