@@ -34,6 +34,7 @@ WORDS = {
     "abs, max, min, mean": "of numbers or values",
 }
 
+_LONGEST = 400
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.USub, ast.UAdd)
 _KINDS = {ast.LtE: "at most", ast.GtE: "at least", ast.Eq: "equal"}
 _NAMES = frozenset(
@@ -54,8 +55,10 @@ def read(text: str) -> Conjecture:
     Raises
     ------
     ValueError
-        If the line is not one comparison of two expressions in the words of :data:`WORDS`.
+        If the line is longer than 400 characters, or not one comparison of two expressions in the words of :data:`WORDS`.
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has {len(text)} characters, at most {_LONGEST} are read")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
@@ -79,6 +82,9 @@ def read(text: str) -> Conjecture:
 def _compiled(side: ast.expr) -> Any:
     for fault in _faults(side):
         raise ValueError(fault)
+    for node in ast.walk(side):
+        if isinstance(node, ast.Constant):  # whole numbers would grow without end under powers of powers
+            node.value = float(node.value)  # type: ignore[arg-type]
     return compile(ast.fix_missing_locations(ast.Expression(side)), "<conjecture>", "eval")
 
 

@@ -11,6 +11,7 @@ import ast
 import html
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the lessons of the classroom on this computer.")
     parser.add_argument("--port", type=int, default=8000)
     port = parser.parse_args().port
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except (OSError, OverflowError):  # taken, reserved, or no port
+        parser.error(f"port {port} is not free: choose another, for instance make demo PORT=8080")
     # The application of each notebook would take Ctrl-C for itself alone, so the signal is kept from them all; and their
     # threads wait for orders for ever, so the process does not wait for them. There is nothing to save.
     ends = {signal.SIGINT, signal.SIGTERM}
@@ -89,8 +94,8 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=stop, daemon=True).start()
-    print(f"The lessons are at http://127.0.0.1:{port}/ (Ctrl-C ends)", flush=True)
-    uvicorn.run(application(), host="127.0.0.1", port=port, log_level="warning")
+    print(f"The lessons are at http://127.0.0.1:{listener.getsockname()[1]}/ (Ctrl-C ends)", flush=True)
+    uvicorn.Server(uvicorn.Config(application(), log_level="warning")).run([listener])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ with app.setup:
 
     COLOURS = {"kl": BLUE, "chi-square": ORANGE, "hellinger": GREEN, "swapped-kl": PINK}
     NAMES = {"kl": "KL", "chi-square": "chi-square", "hellinger": "Hellinger", "swapped-kl": "swapped KL"}
-    STRENGTHS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+    STRENGTHS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
 
 
 @app.function
@@ -62,12 +62,13 @@ def draw(divergence: str, strength: float) -> mo.Html:
         curve = np.full_like(y, np.nan)
         curve[y < row.domain_upper] = row.weight(y[y < row.domain_upper])
         above.plot(y, curve, color=colour, lw=1.2)
-        above.plot(score, weight, "o", color=colour, mec="white", mew=0.6, ms=8)
+        inside = np.clip(score, -3.0, 3.0), np.minimum(weight, 5.0)
+        above.plot(*inside, "o", color=colour, mec="white", mew=0.6, ms=8, clip_on=False)
         above.set_xlim(-3.0, 3.0)
         above.set_ylim(-0.2, 5.0)
-        above.set_xlabel("how good: residual / α")
+        above.set_xlabel("how good: residual / α (dots on the edge lie beyond)")
         above.set_ylabel("weight")
-        dropped = int((weight < 1e-12).sum())
+        dropped = int((weight == 0).sum())
         above.set_title(f"a dot is one pair of the data; {dropped} of {weight.size} have weight 0")
         for name, other in COLOURS.items():
             returns = [learn(name, alpha)[0] for alpha in STRENGTHS]

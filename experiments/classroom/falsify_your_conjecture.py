@@ -9,6 +9,7 @@ __generated_with = "0.25.2"
 app = marimo.App(width="columns", app_title="Falsify your own conjecture", css_file="board.css")
 
 with app.setup:
+    from html import escape
     from typing import Any
 
     import marimo as mo
@@ -56,14 +57,20 @@ def search(line: str, tries: int) -> tuple[Falsification, Any]:
 
 
 @app.function
+def refusal(line: str, fault: str) -> mo.Html:
+    """What is wrong with a line, which is shown as it was typed."""
+    return mo.Html(f'<p class="refusal"><b><code>{escape(line)}</code></b> {escape(fault)}</p>')
+
+
+@app.function
 def draw(line: str, tries: int) -> mo.Html:
     """A dot for each model that was tried, and the counterexample in numbers; or what is wrong with the line."""
     try:
         found, tried = search(line, tries)
     except ValueError as error:
-        return mo.callout(mo.md(f"**`{line}`** is not a conjecture: {error}"), kind="danger")
+        return refusal(line, f"is not a conjecture: {error}")
     if found.extremal is None:
-        return mo.callout(mo.md(f"**`{line}`** cannot be computed: {found.message}"), kind="danger")
+        return refusal(line, f"cannot be computed: {found.message}")
     refuted = found.verdict == "refuted"
     left, right = nearest(found.extremal.left, found.extremal.right, found.conjecture.kind)
 

@@ -103,7 +103,7 @@ def _():
 @app.cell
 def _():
     question(
-        "Why does the plain gradient run to the *second* best first, and stay there?",
+        "Why does the plain gradient run to the *second* best first, and stay there so long?",
         r"""
 Each push is multiplied by $\pi_a$: what is rarely done is hardly learned. The second best is common and better than the
 average; the best is rare. At its corner all gradients nearly vanish. The natural gradient divides by $\pi_a$.

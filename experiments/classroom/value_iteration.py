@@ -1,6 +1,6 @@
 """Value iteration knows how wrong it is.
 
-Every sweep comes with proven bounds, and the best moves are right long before the values.
+Every sweep comes with proven bounds, and the best moves can be right long before the values.
 """
 
 import marimo
@@ -119,10 +119,10 @@ def _():
 @app.cell
 def _():
     question(
-        "The moves are right before the values are. When may we stop, not knowing $V^*$?",
+        "Here the moves are right before the values are. When may we stop, not knowing $V^*$?",
         r"""
 When in every state the best move beats the second by more than $\gamma$ times the width of the bounds: then their order
-is certain. The smaller the gap between two moves, the later.
+is certain. The smaller the gap between two moves, the later; moves that tie are never told apart.
 """,
     )
     return

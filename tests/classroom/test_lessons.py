@@ -79,6 +79,18 @@ def test_bounds_hold_and_moves_become_right(lesson: Any) -> None:
     assert all(right[-20:])
 
 
+def test_moves_are_right_before_values_unless_the_discount_is_small(lesson: Any) -> None:
+    def moves_and_values(discount: float) -> tuple[int, int]:
+        values, _, right, _, optimal = lesson("value_iteration").run(discount, 0.2)
+        near = abs(values - optimal).max(axis=1) < 0.01
+        return max(np.flatnonzero(~np.array(right))), max(np.flatnonzero(~near))
+
+    moves, values = moves_and_values(0.9)
+    assert moves < values
+    moves, values = moves_and_values(0.7)
+    assert moves > values
+
+
 def test_soft_control_falls_less_than_noise_on_the_best_plan(lesson: Any) -> None:
     soft = lesson("soft_control")
     for temperature in (0.03, 0.05, 0.1):
@@ -111,7 +123,7 @@ def test_only_without_luck_one_gets_what_one_asks_for(lesson: Any) -> None:
 def test_chi_square_drops_pairs_and_kl_keeps_all(lesson: Any) -> None:
     learn = lesson("dual_rl").learn
     assert (learn("chi-square", 0.1)[2] < 1e-12).any()
-    assert (learn("kl", 0.1)[2] > 0.0).all()
+    assert all((learn("kl", alpha)[2] > 0.0).all() for alpha in lesson("dual_rl").STRENGTHS)
     np.testing.assert_allclose(learn("kl", 1e4)[2], 1.0, atol=1e-3)
 
 
@@ -167,6 +179,8 @@ def test_the_examples_answer_as_the_page_says(lesson: Any) -> None:
         ("9**9 <= 1", "powers"),
         ("1e9 <= 1", "not allowed here"),
         ("abs(x=1) <= 1", "not allowed here"),
+        ("-" * 5000 + "1 <= 1", "5006 characters"),
+        ("<b>J(p)</b> <= 1", "not an expression"),
     ],
 )
 def test_a_line_that_is_no_conjecture_is_refused(lesson: Any, line: str, fault: str) -> None:
@@ -175,8 +189,18 @@ def test_a_line_that_is_no_conjecture_is_refused(lesson: Any, line: str, fault: 
     assert fault.split("'")[0] in lesson("falsify_your_conjecture").draw(line, 20).text
 
 
-def test_a_side_that_cannot_be_computed_is_said(lesson: Any) -> None:
-    assert "cannot be computed" in lesson("falsify_your_conjecture").draw("V(3) <= 1", 20).text
+@pytest.mark.parametrize(
+    "side",
+    ["V(3)", "gamma/0", pytest.param("(" * 14 + "9" + "**3)" * 14, id="a number of millions of digits")],
+)
+def test_a_side_that_cannot_be_computed_is_said(lesson: Any, side: str) -> None:
+    assert "cannot be computed" in lesson("falsify_your_conjecture").draw(f"{side} <= 1", 20).text
+
+
+def test_what_was_typed_is_shown_as_text(lesson: Any) -> None:
+    shown = lesson("falsify_your_conjecture").draw("<img src=x> `**J** <= 1", 20).text
+    assert "&lt;img src=x&gt; `**J** &lt;= 1" in shown
+    assert "<img" not in shown
 
 
 def test_the_words_mean_what_they_say(lesson: Any) -> None:

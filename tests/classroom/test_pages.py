@@ -88,6 +88,16 @@ def page(server: str, browser: Any) -> Iterator[Any]:
     assert faults == []
 
 
+@pytest.mark.parametrize("port", ["taken", 65536])
+def test_a_port_that_cannot_be_had_is_said(port: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1] if port == "taken" else port
+        command = [sys.executable, str(CLASSROOM / "demo.py"), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"port {port} is not free" in done.stderr
+
+
 def test_the_chooser_fits_on_the_projector(page: Any) -> None:
     assert page.get_by_role("link").count() == len(LESSONS)
     assert page.evaluate("document.documentElement.scrollHeight") <= 720
