@@ -31,6 +31,7 @@ html_title = f"mdplab {version}"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # pages opened as files may not be read by the search
 
 
 def show_formulas_as_written(

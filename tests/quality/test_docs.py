@@ -13,10 +13,19 @@ from typing import Any
 
 import pytest
 
+from mdplab import models, solvers
 from mdplab.claims import as_expected
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("index.md", "claims.md", "conjectures.md", "methods.md", "testing.md", "verdicts.md")
+PAGES = (
+    "index.md",
+    "first-steps.md",
+    "claims.md",
+    "conjectures.md",
+    "methods.md",
+    "testing.md",
+    "verdicts.md",
+)
 PACKAGES = sorted(path.parent.name for path in (ROOT / "mdplab").glob("[!_]*/__init__.py"))
 MODULES = ("plotting", "solution", "wasserstein")
 
@@ -101,6 +110,14 @@ def test_pictures_have_a_text_and_are_there() -> None:
     assert {path for _, path in pictures} == {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "images").iterdir()
     }
+
+
+def test_the_solvers_of_the_first_steps_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
+    rows = [row.split("|") for row in text.splitlines() if row.startswith("|") and row.count("|") == 4]
+    assert len(rows) > 10
+    assert set(re.findall(r"`(\w+)`", " ".join(row[3] for row in rows))) <= set(solvers.__all__)
+    assert set(re.findall(r"`(\w+)`", " ".join(row[1] for row in rows))) <= set(models.__all__)
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
