@@ -11,9 +11,11 @@ import pytest
 
 from proofs_check.__main__ import main
 
-__all__ = ["Fault", "assert_seen", "inject"]
+__all__ = ["Fault", "Row", "assert_seen", "inject"]
 
 Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
+Row = tuple[str, str, Fault, tuple[str, ...]]
+"""The module of a function, its name (a dot for a method), the fault, and the claims that must see it."""
 
 
 def assert_seen(

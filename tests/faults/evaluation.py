@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
-from injection import Fault, assert_seen, inject
+from injection import Row
 from mdplab import operators
-from mdplab.claims import registry
 
 
 def value_after_the_action(doubly_robust: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +134,7 @@ OFF_POLICY, LOOKAHEAD, SELECTION = (
 )
 ESTIMATORS = ("ope-exact-bias-variance",)
 
-FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
+FAULTS: list[Row] = [
     (OFF_POLICY, "doubly_robust", value_after_the_action, ESTIMATORS),
     (OFF_POLICY, "per_decision_importance_sampling", reward_before_the_action, ESTIMATORS),
     (OFF_POLICY, "doubly_robust_variance", behaviour_forgotten, ESTIMATORS),
@@ -169,21 +167,3 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
 
 ONLY_BY_A_NUMBER = (best_of_greedy,)
 """All actions that tie after T steps are optimal: a printed value of fewer steps alone tells."""
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "fault", "victims"),
-    FAULTS,
-    ids=[f"{name}-{fault.__name__}" for _, name, fault, _ in FAULTS],
-)
-def test_a_fault_in_evaluation_is_seen(
-    module: str,
-    name: str,
-    fault: Fault,
-    victims: tuple[str, ...],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    registry.load()  # the claims hold the functions by name
-    inject(monkeypatch, module, name, fault)
-    assert_seen(victims, capsys, by_known_values=fault in ONLY_BY_A_NUMBER)

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
-from injection import Fault, assert_seen, inject
-from mdplab.claims import registry
+from injection import Row
 from mdplab.enumeration import LawTable, deterministic_stage_policies
 from mdplab.laws import FiniteLaw
 
@@ -142,7 +140,7 @@ def actions_of_the_first_state(function: Callable[..., Any]) -> Callable[..., An
 STOCK = "mdplab.solvers.stock_nodes"
 PLANS = ("dist-dvi-optimal-finite-horizon", "dist-dvi-lipschitz-rate", "dist-gamma-indifference")
 RATES = ("dist-dpi-monotone-rate", "dist-cvar-by-stock")
-FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
+FAULTS: list[Row] = [
     (STOCK, "NodeProcess.step", discount_of_the_stock_forgotten, PLANS),
     (STOCK, "NodeProcess.best", worst_action, (*PLANS, *RATES)),
     (STOCK, "NodeProcess.value", objective_of_the_return_alone, (*PLANS, *RATES)),
@@ -196,21 +194,3 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         ("dist-stockless-exponential-only",),
     ),
 ]
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "fault", "victims"),
-    FAULTS,
-    ids=[f"{name}-{fault.__name__}" for _, name, fault, _ in FAULTS],
-)
-def test_a_fault_is_seen(
-    module: str,
-    name: str,
-    fault: Fault,
-    victims: tuple[str, ...],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    registry.load()  # the claims hold the functions by name
-    inject(monkeypatch, module, name, fault)
-    assert_seen(victims, capsys)

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
-from injection import Fault, assert_seen, inject
-from mdplab.claims import registry
+from injection import Row
 from mdplab.numerics import Estimate
 
 
@@ -135,7 +133,7 @@ PROJECTION = "ctmartingale-loss-is-projection"
 PRETRAINING = ("icrl-pretraining-equals-posterior-sampling",)
 VARIATION = "ctmartingale-msvd-and-quadratic-variation"
 
-FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
+FAULTS: list[Row] = [
     ("mdplab.numerics.global_minimum", "enclosed_minimum", curvature_forgotten, SMOOTHING),
     (f"{DISTRIBUTIONAL}.smoothing_games", "CellGame.odds", shift_for_the_agent, SMOOTHING),
     (f"{DISTRIBUTIONAL}.smoothing_games", "CellGame.odds", odds_off, SMOOTHING),
@@ -156,21 +154,3 @@ FAULTS: list[tuple[str, str, Fault, tuple[str, ...]]] = [
         ("lipschitz-feedback-closed-loop",),
     ),
 ]
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "fault", "victims"),
-    FAULTS,
-    ids=[f"{name}-{fault.__name__}" for _, name, fault, _ in FAULTS],
-)
-def test_a_fault_in_a_certificate_is_seen(
-    module: str,
-    name: str,
-    fault: Fault,
-    victims: tuple[str, ...],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    registry.load()  # the claims hold the functions by name
-    inject(monkeypatch, module, name, fault)
-    assert_seen(victims, capsys)
