@@ -7,10 +7,11 @@ import pytest
 
 from mdplab import exact
 from mdplab.claims import Claim, Part, records
-from mdplab.claims.certify import prove
+from mdplab.claims.certify import CLOSE, prove
 from mdplab.claims.check import draw_instance
 from mdplab.claims.evaluate import inside
 from mdplab.claims.instance_data import fresh
+from mdplab.claims.searches import extremal_instance
 from mdplab.instances import Rejected
 
 FAMILIES = (
@@ -28,6 +29,7 @@ PARTS = [
     (record, part) for record in records().values() if isinstance(record, Claim) for part in record.parts
 ]
 EXACT = [(claim, part) for claim, part in PARTS if not isinstance(part.exact, str)]
+KEPT = [(claim, part) for claim, part in EXACT if extremal_instance(claim, part.name) is not None]
 SEED = 20261130
 
 
@@ -53,6 +55,18 @@ def test_exact_routes_prove_the_part_and_have_the_values_of_the_float_routes(
         value = np.asarray(found.value, dtype=float)
         slack = float(np.max(found.error)) + 1e-9 * (1 + np.abs(meant).max())
         np.testing.assert_allclose(np.sort(value.ravel()), meant, rtol=0, atol=slack)
+
+
+@pytest.mark.parametrize(("claim", "part"), KEPT, ids=[f"{claim.id}-{part.name}" for claim, part in KEPT])
+def test_exact_routes_prove_the_part_on_its_tightest_kept_instance_unless_balls_meet(
+    claim: Claim, part: Part
+) -> None:
+    instance = extremal_instance(claim, part.name)
+    assert not isinstance(part.exact, str)
+    left, right = (exact.rational(side(fresh(instance))) for side in part.exact)
+    assert prove(type(part.relation).__name__, left, right) in ("holds", "open")
+    low, high = (right, left) if type(part.relation).__name__ == "AtLeast" else (left, right)
+    assert (exact.surely_at_most(low, high) | (exact.distance(low, high) < CLOSE)).all()
 
 
 def first_instance(claim: Claim, part: Part) -> object:
