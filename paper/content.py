@@ -46,6 +46,8 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
     """Counts over all records, as they are printed."""
     claims = [record for record in records if record["expect"] == "holds"]
     readings = [record for record in records if record["expect"] == "refuted"]
+    known = [entry for entry in registry.records().values() if isinstance(entry, Claim)]
+    assumptions = [assumption for claim in known for assumption in claim.assumptions]
     parts = [part for record in claims for part in record["parts"]]
     controls = [control for record in claims for control in record["controls"]]
     inequalities = [part for part in parts if part["relation"] in ("AtMost", "AtLeast")]
@@ -56,9 +58,11 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
         "readings": len(readings),
         "false_claims": len({record["id"].partition(".")[0] for record in readings}),
         "parts": len(parts),
-        "equalities": sum(part["relation"] == "Equal" for part in parts),
-        "inequalities": len(inequalities),
-        "instances": sum(part["instances"] for record in records for part in record["parts"]),
+        "as_printed": sum(claim.provenance == "as in the paper" for claim in known),
+        "formalised": sum(claim.provenance != "as in the paper" for claim in known),
+        "assumptions": len(assumptions),
+        "predicates": sum(assumption.predicate is not None for assumption in assumptions),
+        "instances": sum(part["instances"] for part in parts),
         "controls": len(controls),
         "mutations": sum(control["kind"] == "mutation" for control in controls),
         "constants": sum(control["kind"] == "constant" for control in controls),
@@ -72,7 +76,6 @@ def totals(records: list[Record], exact: Exact) -> dict[str, str]:
         "certified_parts": len(certified),
         "certified_instances": sum(row["instances"] for row in certified),
         "exact_instances": sum(row["of"] for row in certified),
-        "families": len({record["family"] for record in records}),
     }
     shares = [s for part in parts if (s := part["tolerance"]["share"]) is not None]
     printed = {name: number(count) for name, count in counts.items()}
@@ -208,7 +211,6 @@ def example(records: list[Record], identifier: str) -> dict[str, Any]:
     record = next(record for record in records if record["id"] == identifier)
     claim = registry.records()[identifier]
     assert isinstance(claim, Claim)
-    texts = {part.name: part.text for part in claim.parts}
     return {
         "id": identifier,
         "title": Markdown(claim.title),
@@ -217,15 +219,12 @@ def example(records: list[Record], identifier: str) -> dict[str, Any]:
         "parts": [
             {
                 "name": part["name"],
-                "text": Markdown(texts[part["name"]]),
                 "relation": _SIGNS[part["relation"]],
                 "left": Markdown(part["routes"][0]),
                 "right": Markdown(part["routes"][1]),
                 "cross": [Markdown(route) for route in part["routes"][2:]],
                 "instances": number(part["instances"]),
                 "share": number(part["tolerance"]["share"], 2),
-                "error": number(part["tolerance"]["largest_error"], 2),
-                "resolution": number(part["tolerance"]["resolution"], 2),
                 "tightness": _ratio(part["tightness"]),
             }
             for part in record["parts"]
@@ -244,7 +243,7 @@ def example(records: list[Record], identifier: str) -> dict[str, Any]:
             key: escaped(str(record["known_values"][0][key])) for key in ("name", "printed", "computed")
         },
         "ablations": [
-            {"assumption": row["assumption"], "answer": Markdown(row["answer"]), "how": Markdown(row["how"])}
+            {"assumption": row["assumption"], "answer": Markdown(row["answer"])}
             for row in record["ablations"]
         ],
     }
@@ -273,6 +272,8 @@ def gallery(kept: Mapping[str, Any]) -> dict[str, Any]:
         "median": number(refuted[len(refuted) // 2]["evaluations"]),
         "most": number(max(row["evaluations"] for row in refuted)),
         "seconds": number(round(max(row["seconds"] for row in rows))),
+        "states": _largest(refuted, "state"),
+        "outcomes": _largest(refuted, "outcome"),
         "rows": [
             {
                 "statement": escaped(row["statement"]),
@@ -283,3 +284,8 @@ def gallery(kept: Mapping[str, Any]) -> dict[str, Any]:
             for row in refuted
         ],
     }  # fmt: skip
+
+
+def _largest(rows: list[Record], thing: str) -> str:
+    """The largest number of a thing in the sizes of counterexamples."""
+    return str(max(int(found[1]) for row in rows if (found := re.search(rf"(\d+) {thing}", row["size"]))))

@@ -68,12 +68,7 @@ def tables(kept: Mapping[str, Any]) -> dict[str, Any]:
         "ahead": number(sum(lead > 1 for lead in known)),
         "instances": number(len(known)),
         "programs": [
-            {
-                "instance": escaped(row["instance"]),
-                "times": number(row["ratio"], 2),
-                "seconds": number(row["seconds"], 2),
-                "gap": number(row["gap"], 2),
-            }
+            {"instance": escaped(row["instance"]), "times": number(row["ratio"], 2)}
             for row in found["occupancy"]
         ],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,6 @@ def verdicts(path: Path) -> dict[str, Any]:
     run, records = found["run"], found["records"]
     if run["options"]["instances"] is not None:
         raise MissingResults(f"{path} is of a fast run: run make verify without FAST")
-    missing = registry.records().keys() - {record["id"] for record in records}
-    if missing:
-        raise MissingResults(f"{path} lacks {len(missing)} records, {min(missing)} for one: run make verify")
     wrong = [record["id"] for record in records if not as_expected(record)]
     if wrong:
         raise MissingResults(
@@ -89,14 +85,28 @@ def certified(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _run(path: Path, remedy: str) -> dict[str, Any]:
-    """A run of the present claims and sources."""
-    if not path.is_file():
-        raise MissingResults(f"{path} is missing: run {remedy}")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """A run of all the present claims, of the present sources."""
+    found = _read(path, ("run", "records"), f"run {remedy}")
     if found["run"]["digest"] != registry.digest():
         raise MissingResults(f"{path} is stale: the claims have changed since; run {remedy}")
     if found["run"]["sources"] != source_hash():
         raise MissingResults(f"{path} is stale: the sources have changed since; run {remedy}")
+    missing = registry.records().keys() - {record["id"] for record in found["records"]}
+    if missing:
+        raise MissingResults(f"{path} lacks {len(missing)} records, {min(missing)} for one: run {remedy}")
+    return found
+
+
+def _read(path: Path, keys: tuple[str, ...], remedy: str) -> dict[str, Any]:
+    """A JSON object with these keys."""
+    if not path.is_file():
+        raise MissingResults(f"{path} is missing: {remedy}")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise MissingResults(f"{path} cannot be read ({problem}): {remedy}") from None
+    if not isinstance(found, dict) or not found.keys() >= set(keys):
+        raise MissingResults(f"{path} has not {' and '.join(keys)}: {remedy}")
     return found
 
 
@@ -120,15 +130,13 @@ def data(kind: str, version: str, folder: Path = DATA) -> dict[str, Any]:
     Raises
     ------
     MissingResults
-        If the file is missing, of another version, or lacks what is printed beside the results.
+        If the file is missing or broken, of another version, or lacks what is printed beside the results.
     """
     assert kind in KINDS
     remedy = f"run make {kind}, then python -m paper.record {kind} --machine '...'"
     path = folder / f"{kind}.json"
-    if not path.is_file():
-        raise MissingResults(f"{path.name} is missing in {folder.name}/: {remedy}")
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    about = found.get("about", {})
+    found = _read(path, ("about", "results"), remedy)
+    about = found["about"]
     if about.get("version") != version:
         raise MissingResults(
             f"{path.name} is of version {about.get('version')}, the sources of {version}: {remedy}"
@@ -136,4 +144,4 @@ def data(kind: str, version: str, folder: Path = DATA) -> dict[str, Any]:
     lacking = [key for key in ("date", "machine") if not about.get(key)]
     if lacking:
         raise MissingResults(f"{path.name} does not say its {' and '.join(lacking)}: {remedy}")
-    return dict(found)
+    return found

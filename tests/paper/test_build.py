@@ -140,6 +140,27 @@ def test_exact_results_may_be_of_few_instances_but_not_violated(folder: Path) ->
         certified(folder / "exact.json")
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_broken_files_are_told(text: str, folder: Path) -> None:
+    for path in (folder / "verdicts.json", folder / "exact.json", folder / "bench.json"):
+        path.write_text(text, encoding="utf-8")
+    for read, remedy in (
+        (lambda: verdicts(folder / "verdicts.json"), "make verify"),
+        (lambda: certified(folder / "exact.json"), "make paper"),
+        (lambda: data("bench", "1", folder), "make bench"),
+    ):
+        with pytest.raises(MissingResults, match=f"cannot be read.*run {remedy}|has not .*run {remedy}"):
+            read()
+
+
+def test_exact_results_that_lack_a_claim_are_refused(folder: Path) -> None:
+    found = json.loads((folder / "exact.json").read_text(encoding="utf-8"))
+    gone = found["records"].pop()["id"]
+    (folder / "exact.json").write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(MissingResults, match=f"lacks 1 records, {gone} for one: run make paper"):
+        certified(folder / "exact.json")
+
+
 def test_the_check_builds_nothing(folder: Path) -> None:
     for kind in ("verdicts", "exact"):
         assert main(["--results", str(folder), "--check", kind]) == 0
