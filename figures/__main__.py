@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from figures.build import Failure, build, changed, drawings, names, remove_others, stamp
-from figures.page import write_page
+from figures.page import remark, write_page
 from figures.topic import Sources
-from mdplab.claims.runner import source_hash
+from mdplab.claims.runner import OutputError, check_output
 
 __all__ = ["main"]
 
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all figures are drawn, 1 if one is not or is not legible, 2 for a usage error, 130 after Ctrl-C.
+        0 if all figures are drawn, 1 if one is not or is not legible, 2 for a usage error or a folder that cannot be written, 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__)
     parser.add_argument("only", nargs="*", metavar="NAME", help="names or patterns of figures (default: all)")
@@ -53,18 +52,16 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _warn_of_other_sources(verdicts: Path) -> None:
-    if (
-        verdicts.is_file()
-        and json.loads(verdicts.read_text(encoding="utf-8"))["run"]["sources"] != source_hash()
-    ):
-        print(f"figures: {verdicts} is of other sources: make verify renews it", file=sys.stderr)
-
-
 def _build(every: Sequence[str], chosen: Sequence[str], options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    _warn_of_other_sources(options.verdicts)
+    try:
+        check_output(options.out / "index.html")
+    except OutputError as problem:
+        print(f"figures: {problem}", file=sys.stderr)
+        return 2
+    if warning := remark(options.verdicts):
+        print(f"figures: {warning}", file=sys.stderr)
     ready, failed = drawings(chosen, Sources(options.verdicts, options.bench))
     waiting = changed(ready, options.out)
     try:

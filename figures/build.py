@@ -112,7 +112,10 @@ def stamp(folder: Path, name: str) -> dict[str, Any]:
     file = _stamp_file(folder, name)
     if not file.is_file() or any(not (folder / f"{name}.{ending}").is_file() for ending in ENDINGS):
         return {}
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # written by nobody, or by a disk that was full
+        return {}
     return found
 
 

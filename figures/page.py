@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
 from figures.build import TOPICS, stamp
+from figures.topic import MissingData, read_run
 from mdplab.claims.citations import short_reference
 from mdplab.claims.claim import Claim
 from mdplab.claims.markup import markdown_line
 from mdplab.claims.registry import records
+from mdplab.claims.runner import source_hash
 
-__all__ = ["Entry", "entries", "page_html", "write_page"]
+__all__ = ["Entry", "entries", "page_html", "remark", "write_page"]
 
 OVERVIEW = "overview"
 FONT, LICENCE = "fonts/stix-two-math-subset.woff2", "fonts/OFL.txt"
@@ -73,6 +73,7 @@ def entries(folder: Path, names: Sequence[str], verdicts: Path) -> list[Entry]:
     """
     known = records()
     claims = [record for record in known.values() if isinstance(record, Claim)]
+    known_values = _known_values(verdicts)
     found = []
     for name in [*TOPICS, *(claim.id for claim in claims)]:
         claim = known.get(name)
@@ -86,27 +87,59 @@ def entries(folder: Path, names: Sequence[str], verdicts: Path) -> list[Entry]:
                     "$", ""
                 )  # formulas as they are written: unambiguous in one line
                 found.append(Entry(name, family, title, papers, caption, alt))
-        elif claim and (rows := _known_values(name, verdicts)):
+        elif claim and (rows := known_values.get(name)):
             text = Markup("Known values; a drawing would show no more.")
             found.append(Entry(name, family, markdown_line(claim.title), papers, text, "", rows))
     return found
 
 
-def _known_values(name: str, verdicts: Path) -> tuple[tuple[Markup, str, str], ...]:
-    if not verdicts.is_file():
-        return ()
-    run: Mapping[str, Any] = json.loads(verdicts.read_text(encoding="utf-8"))
-    values = next((record["known_values"] for record in run["records"] if record["id"] == name), ())
-    return tuple((markdown_line(v["name"]), v["printed"], f"{v['computed']:.12g}") for v in values)
+def _known_values(verdicts: Path) -> dict[str, tuple[tuple[Markup, str, str], ...]]:
+    """Names, printed and computed numbers of each claim of a run; of none without a run."""
+    try:
+        run = read_run(verdicts)
+    except MissingData:
+        return {}
+    return {
+        record["id"]: tuple(
+            (markdown_line(v["name"]), v["printed"], f"{v['computed']:.12g}") for v in record["known_values"]
+        )
+        for record in run["records"]
+    }
 
 
-def page_html(shown: Sequence[Entry]) -> str:
+def remark(verdicts: Path) -> str:
+    """What a reader must know of the run of the claims.
+
+    Parameters
+    ----------
+    verdicts : Path
+        The run.
+
+    Returns
+    -------
+    str
+        That there is none, or that it is of other sources, and the remedy; empty if all is well.
+    """
+    try:
+        run = read_run(verdicts)
+    except MissingData as problem:
+        return str(problem)
+    return (
+        ""
+        if run["run"].get("sources") == source_hash()
+        else f"{verdicts.name} is of other sources: make verify renews it"
+    )
+
+
+def page_html(shown: Sequence[Entry], warning: str = "") -> str:
     """The page as text.
 
     Parameters
     ----------
     shown : sequence of Entry
         What it shows.
+    warning : str
+        What stands above the figures.
 
     Returns
     -------
@@ -126,6 +159,7 @@ def page_html(shown: Sequence[Entry]) -> str:
     papers = {key: text for entry in shown for key, text in entry.papers}
     return environment.get_template("index.html.j2").render(
         entries=shown,
+        warning=warning,
         families=[(family, _heading(family)) for family in families],
         papers=sorted(papers.items(), key=lambda paper: (paper[1].casefold(), paper[0])),
         font=Path(FONT).name,
@@ -153,5 +187,5 @@ def write_page(folder: Path, names: Sequence[str], verdicts: Path) -> None:
     for name in (FONT, LICENCE):
         (folder / Path(name).name).write_bytes(files("mdplab.claims").joinpath(name).read_bytes())
     part = folder / "index.html.part"
-    part.write_text(page_html(entries(folder, names, verdicts)), encoding="utf-8")
+    part.write_text(page_html(entries(folder, names, verdicts), remark(verdicts)), encoding="utf-8")
     part.replace(folder / "index.html")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from figures.topic import Sources, Topic, read_json
+from figures.topic import Sources, Topic, read_run
 from mdplab import plotting
 from mdplab.claims.check import as_expected
 from mdplab.claims.citations import bibliography
@@ -35,7 +35,7 @@ LOOKS: dict[str, tuple[dict[str, Any], str]] = {
 
 def load(sources: Sources) -> list[list[Any]]:
     """Families, each with its papers, each with a mark for every claim and reading that names it."""
-    run = read_json(sources.verdicts, "run make verify")
+    run = read_run(sources.verdicts)
     good = {record["id"] for record in run["records"] if as_expected(record)}
     works = bibliography()
     found: dict[str, dict[str, list[str]]] = {}

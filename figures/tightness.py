@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from figures.topic import Sources, Topic, read_json
+from figures.topic import Sources, Topic, read_run
 from mdplab import plotting
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ CLASSES = (
 
 def load(sources: Sources) -> list[dict[str, Any]]:
     """One row for each inequality part with a tightness: family, id, part, found and specified tightness."""
-    run = read_json(sources.verdicts, "run make verify")
+    run = read_run(sources.verdicts)
     rows = []
     for record in run["records"]:
         for part in record["parts"] if record["expect"] == "holds" else []:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["MissingData", "Sources", "Topic", "read_json"]
+__all__ = ["MissingData", "Sources", "Topic", "read_json", "read_run"]
 
 
 class MissingData(ValueError):
@@ -71,8 +71,36 @@ def read_json(path: Path, remedy: str) -> Any:
     Raises
     ------
     MissingData
-        If there is no such file.
+        If there is no such file, or it is not JSON.
     """
     if not path.is_file():
         raise MissingData(f"{path.name} is missing: {remedy}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise MissingData(f"{path.name} is broken: {remedy}") from None
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Read a run of the claims.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        ``run``, what was run, and ``records``.
+
+    Raises
+    ------
+    MissingData
+        If there is no such file, or it is something else.
+    """
+    remedy = "run make verify"
+    run = read_json(path, remedy)
+    if not (isinstance(run, dict) and {"run", "records"} <= run.keys()):
+        raise MissingData(f"{path.name} is not a run of the claims: {remedy}")
+    return run

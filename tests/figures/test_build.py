@@ -74,6 +74,12 @@ def test_what_is_unchanged_is_kept(drawn: tuple[Path, list[Drawing]]) -> None:
     assert build.changed(ready, folder) == ready
 
 
+def test_a_broken_stamp_is_none(drawn: tuple[Path, list[Drawing]]) -> None:
+    folder, ready = drawn
+    (folder / ".stamps" / f"{QUICK[0]}.json").write_text('{"inputs": "ab')
+    assert build.changed(ready, folder) == ready
+
+
 def test_a_figure_that_breaks_is_reported_and_drawn_again(
     drawn: tuple[Path, list[Drawing]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +111,12 @@ def test_a_topic_without_data_says_what_makes_them(
     assert "figures: tightness: verdicts.json is missing: run make verify" in err
     assert "1 drawn" in out
     assert (tmp_path / f"{QUICK[0]}.pdf").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert command.main([QUICK[0], "--out", str(tmp_path / "taken")]) == 2
+    assert "figures: cannot make the folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["no-such-figure"], ["--jobs", "0"]])

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from figures import page
 from figures.page import Entry
+from mdplab.claims.runner import source_hash
 
 HOSTILE = '<script>alert(1)</script>"&'
 
@@ -88,7 +89,8 @@ def test_entries_are_what_is_finished(tmp_path: Path) -> None:
         (tmp_path / f"best-of-n-kl.{ending}").touch()
     verdicts = tmp_path / "verdicts.json"
     value = {"name": "norm", "printed": "1.5", "computed": 1.5}
-    verdicts.write_text(json.dumps({"records": [{"id": "iqlearn-bijection", "known_values": [value]}]}))
+    run = {"run": {"sources": "others"}, "records": [{"id": "iqlearn-bijection", "known_values": [value]}]}
+    verdicts.write_text(json.dumps(run))
     found = page.entries(tmp_path, ["best-of-n-kl", "gfn-balance"], verdicts)
     assert [entry.name for entry in found] == ["iqlearn-bijection", "best-of-n-kl"]
     table, drawn = found
@@ -97,5 +99,28 @@ def test_entries_are_what_is_finished(tmp_path: Path) -> None:
     assert drawn.alt == r"Bound \gamma^k"
     assert "<math" in drawn.caption
     page.write_page(tmp_path, ["best-of-n-kl"], verdicts)
-    assert 'id="best-of-n-kl"' in (tmp_path / "index.html").read_text(encoding="utf-8")
+    written = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'id="best-of-n-kl"' in written
+    assert "verdicts.json is of other sources" in written
     assert {"stix-two-math-subset.woff2", "OFL.txt"} < {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing"),
+        ('{"run": {"sour', "is broken"),
+        ("[]", "is not a run of the claims"),
+        ('{"records": []}', "is not a run of the claims"),
+        ('{"run": {"sources": "others"}, "records": []}', "is of other sources"),
+        (json.dumps({"run": {"sources": source_hash()}, "records": []}), ""),
+    ],
+)
+def test_the_page_says_what_is_wrong_with_the_run(tmp_path: Path, content: str | None, said: str) -> None:
+    verdicts = tmp_path / "verdicts.json"
+    if content is not None:
+        verdicts.write_text(content)
+    assert said in page.remark(verdicts)
+    assert bool(page.remark(verdicts)) == bool(said)
+    page.write_page(tmp_path, [], verdicts)
+    assert ('class="warning"' in (tmp_path / "index.html").read_text(encoding="utf-8")) == bool(said)
