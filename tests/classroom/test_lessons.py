@@ -83,7 +83,7 @@ def test_moves_are_right_before_values_unless_the_discount_is_small(lesson: Any)
     def moves_and_values(discount: float) -> tuple[int, int]:
         values, _, right, _, optimal = lesson("value_iteration").run(discount, 0.2)
         near = abs(values - optimal).max(axis=1) < 0.01
-        return max(np.flatnonzero(~np.array(right))), max(np.flatnonzero(~near))
+        return int(np.flatnonzero(~np.array(right)).max()), int(np.flatnonzero(~near).max())
 
     moves, values = moves_and_values(0.9)
     assert moves < values
