@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.sweeps import STUDIES
 from experiments.sweeps.configuration import ConfigurationError
-from experiments.sweeps.readme import README, STORE, compare, store
+from experiments.sweeps.readme import README, STORE, compare, readme, store
 from experiments.sweeps.runner import run
 from experiments.sweeps.study import Study, load
 from experiments.sweeps.table import read_table
@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--jobs is {options.jobs}, expected at least 1")
     try:
         codes = [_one(load(name), options) for name in options.studies or STUDIES]
+        if options.readme and not options.fast:
+            README.write_text(readme(), encoding="utf-8")
     except (ConfigurationError, OutputError) as problem:
         print(f"experiments: {problem}", file=sys.stderr)
         return USAGE
@@ -55,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "studies", nargs="*", metavar="STUDY", help=f"which (default: all): {', '.join(STUDIES)}"
     )
-    parser.add_argument("--fast", action="store_true", help="the small version of each study (some seconds)")
+    parser.add_argument(
+        "--fast", action="store_true", help="the small version of each study (a minute or two)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="worker processes (default: 1)")
     parser.add_argument(
         "--out", type=Path, default=Path("results/experiments"), help="folder of tables and figures"

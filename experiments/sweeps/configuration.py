@@ -21,22 +21,6 @@ class ConfigurationError(ValueError):
     """A configuration file that cannot be read or is not what the study expects."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What every configuration has; each study adds its own fields.
-
-    Attributes
-    ----------
-    seed : int
-        Seed of all random numbers of the study.
-    """
-
-    seed: int
-
-
-C = TypeVar("C", bound=Settings)
-
-
 def number(low: float = -math.inf, high: float = math.inf, *, inside: bool = False) -> Any:
     """A field of numbers in a range.
 
@@ -67,6 +51,22 @@ def names(allowed: Sequence[str]) -> Any:
     dataclasses.Field
     """
     return dataclasses.field(metadata={"names": tuple(allowed)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What every configuration has; each study adds its own fields.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of all random numbers of the study, not negative.
+    """
+
+    seed: int = number(0)
+
+
+C = TypeVar("C", bound=Settings)
 
 
 def read_configuration(kind: type[C], path: Path, *, fast: bool = False) -> C:
@@ -112,11 +112,11 @@ def read_configuration(kind: type[C], path: Path, *, fast: bool = False) -> C:
     if missing := [name for name in fields if name not in content]:
         raise ConfigurationError(f"{path.name}: {missing[0]} is missing")
     hints = get_type_hints(kind)
-    chosen = {**content, **small} if fast else content
-    values = {
-        name: _value(f"{path.name}: {name}", chosen[name], hints[name], fields[name]) for name in fields
-    }
-    return kind(**values)
+    full, replaced = (
+        {key: _value(f"{path.name}: {place}{key}", keys[key], hints[key], fields[key]) for key in keys}
+        for place, keys in (("", content), ("[fast] ", small))
+    )
+    return kind(**(full | replaced if fast else full))
 
 
 def _value(place: str, value: Any, hint: Any, field: dataclasses.Field[Any]) -> Any:

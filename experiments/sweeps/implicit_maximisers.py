@@ -141,7 +141,7 @@ STUDY = Study(
         "Medians over {laws:g} laws, in units of the range of the values. At temperature {middle:g} and weight .9 the Gumbel loss "
         "is {gumbel_09_excess:+.2f} away from the largest value, chi-square {chi_square_09_excess:+.2f}, total variation "
         "{total_variation_09_excess:+.2f}, the truncated chi-square {truncated_chi_square_09_excess:+.2f} and the expectile "
-        "{expectile_09_excess:+.2f}. The full losses overshoot in proportion to the temperature and stay within {near:g} of the "
+        "{expectile_09_excess:+.2f}. The full losses overshoot, at large temperatures in proportion to them, and stay within {near:g} of the "
         "largest value only up to a temperature of {gumbel_09_until:g} (Gumbel), {chi_square_09_until:g} (chi-square) and "
         "{total_variation_09_until:g} (total variation). At weight .99, where the loss should be a better maximum, the "
         "limits are lower still for Gumbel and chi-square ({gumbel_099_until:g} and {chi_square_099_until:g}): a large weight "

@@ -186,9 +186,9 @@ def findings(table: pd.DataFrame, configuration: Configuration) -> dict[str, flo
         "loss_order": _slope(small.delta, small.loss),
         "horizon_order": _slope(horizon, noisy.loss.median().loss),
         "bound_horizon_order": _slope(horizon, noisy.loss_bound.median().loss_bound),
-        "policy_ratio": float((table.log_distance / table.log_bound).median()),
+        "policy_ratio": float((here.log_distance / here.log_bound).median()),
         "largest_policy_ratio": float((table.log_distance / table.log_bound).max()),
-        "loss_ratio": float((table.loss / table.loss_bound).median()),
+        "loss_ratio": float((here.loss / here.loss_bound).median()),
         "largest_loss_ratio": float((table.loss / table.loss_bound).max()),
     }
 
@@ -214,9 +214,9 @@ STUDY = Study(
     answer=(
         "The policy moves to first order in the error of the log-prior (fitted order {policy_order:g} for errors below .1), the "
         "value to second order ({loss_order:g}), because the right policy is a maximum; the proven bound of the loss is of first "
-        "order, so it is the more pessimistic the better the prior is. At discount {discount:g} and over all sizes the bounds are "
-        "met to {policy_ratio:.1%} for the policy and {loss_ratio:.2%} for the value (medians over {tasks:g} tasks; at most "
-        "{largest_policy_ratio:.0%} and {largest_loss_ratio:.0%}). For noise of size {size:g} the median loss grows like the "
+        "order, so it is the more pessimistic the better the prior is. At discount {discount:g} the bounds are met to "
+        "{policy_ratio:.1%} for the policy and {loss_ratio:.2%} for the value in the median over all sizes; at any of the discounts, "
+        "in {tasks:g} tasks, to at most {largest_policy_ratio:.0%} and {largest_loss_ratio:.0%}. For noise of size {size:g} the median loss grows like the "
         "horizon to the power {horizon_order:g}, its bound like {bound_horizon_order:g}. A mixture with the uniform policy is the "
         "mildest error at the same δ: it is large only where the prior hardly ever acts."
     ),

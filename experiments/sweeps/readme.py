@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.sweeps import STUDIES
+from experiments.sweeps.configuration import ConfigurationError
 from experiments.sweeps.study import Study, load
 from mdplab.claims.runner import write_json
 
@@ -27,7 +28,7 @@ Written by `python -m experiments.sweeps --readme` from the results of full runs
 
 ```sh
 make experiments          # all studies, some minutes: tables and figures in results/experiments/
-make experiments FAST=1   # the small versions, some seconds: results/experiments/fast/
+make experiments FAST=1   # the small versions, a minute or two: results/experiments/fast/
 ```
 
 Each study is one module with a configuration file of the same name (`.toml`). It writes a table (`.parquet`, with seed,
@@ -60,7 +61,7 @@ def stored() -> dict[str, Any]:
 
 
 def store(study: Study, found: Mapping[str, float | str]) -> None:
-    """Keep what a full run found, and write the README anew.
+    """Keep what a full run found.
 
     Parameters
     ----------
@@ -71,7 +72,6 @@ def store(study: Study, found: Mapping[str, float | str]) -> None:
     """
     everything = {**stored(), study.name: rounded(found)}
     write_json({name: everything[name] for name in STUDIES if name in everything}, STORE)
-    README.write_text(readme(), encoding="utf-8")
 
 
 def compare(study: Study, found: Mapping[str, float | str]) -> str:
@@ -101,12 +101,22 @@ def readme() -> str:
     Returns
     -------
     str
+
+    Raises
+    ------
+    ConfigurationError
+        If a paragraph asks for what was not stored: its study has changed since.
     """
     everything = stored()
     sections = [_OPENING]
     for number, name in enumerate(STUDIES, 1):
         study = load(name)
-        answer = study.answer.format(**everything[name]) if name in everything else "Not run yet."
+        try:
+            answer = study.answer.format(**everything[name]) if name in everything else "Not run yet."
+        except KeyError as lacking:
+            raise ConfigurationError(
+                f"{STORE.name} lacks {lacking} of {name}: run it with --readme"
+            ) from None
         paragraphs = (
             f"## {number}. {study.title}",
             f"`{name}.py`. {study.question}",

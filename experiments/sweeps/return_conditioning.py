@@ -160,7 +160,8 @@ STUDY = Study(
         "{little_optimum:.2f} is possible and {little_obtained:.2f} is obtained; the behaviour has {little_behaviour:.2f}. With "
         "outcomes that are all chance it is {most_asked:.2f}, {most_optimum:.2f}, {most_obtained:.2f} and "
         "{most_behaviour:.2f}. The regret appears at once and then hardly grows: as soon as the largest return can be had "
-        "by luck, the condition selects lucky trajectories and copies what they did. In {little_worse:.0f}% and {most_worse:.0f}% of "
-        "{tasks:g} tasks it does worse than the behaviour that gave the data."
+        "by luck, the condition selects lucky trajectories and copies what they did. In {little_worse:.1f}% of the "
+        "{tasks:g} tasks with a little chance, and {most_worse:.1f}% of those with nothing else, it does worse than the behaviour that "
+        "gave the data."
     ),
 )

@@ -61,6 +61,7 @@ def test_the_small_version_replaces_what_it_names(tmp_path: Path) -> None:
         ({"discounts": "[]"}, "example.toml: discounts is .*, expected a list of float, not empty"),
         ({"discounts": "0.5"}, "example.toml: discounts is 0.5, expected a list of float"),
         ({"kind": '"c"'}, "example.toml: kind is 'c', expected one of a, b"),
+        ({"seed": "-1"}, r"example.toml: seed is -1, expected a number in \[0, inf\]"),
         ({"seed": "= 3"}, "example.toml: no valid TOML"),
     ],
 )
@@ -72,8 +73,10 @@ def test_a_bad_file_is_refused(changes: dict[str, str | None], message: str, tmp
 def test_the_small_version_is_checked_too(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"example.toml: \[fast\] counts is unknown"):
         read(tmp_path, {}, "[fast]\ncounts = 2\n")
-    with pytest.raises(ConfigurationError, match="count is 0"):
-        read(tmp_path, {}, "[fast]\ncount = 0\n", fast=True)
+    with pytest.raises(ConfigurationError, match=r"example.toml: \[fast\] count is 0"):
+        read(tmp_path, {}, "[fast]\ncount = 0\n")
+    with pytest.raises(ConfigurationError, match=r"example.toml: count is 0"):
+        read(tmp_path, {"count": "0"}, "[fast]\ncount = 2\n", fast=True)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from experiments.sweeps import STUDIES
 from experiments.sweeps.__main__ import FAILED, INTERRUPTED, OK, USAGE, main
+from experiments.sweeps.configuration import ConfigurationError
 from experiments.sweeps.readme import README, STORE, compare, readme, rounded
 from experiments.sweeps.study import load
 from experiments.sweeps.table import read_table
@@ -35,6 +36,8 @@ def test_iterates_stay_below_their_bounds(tables: dict[str, pd.DataFrame]) -> No
     assert set(table.method) == {"natural", "constant", "geometric", "adaptive", "regularised"}
     known = table.dropna(subset=["error"])
     assert (known.error <= known.bound).all()
+    assert table.closest.max() <= 1
+    assert (known.closest >= known.error / known.bound).all()
     assert len(known) > 100
     reached = table.dropna(subset=["accurate_after"])
     assert (reached.accurate_after <= reached.promised_after).all()
@@ -101,6 +104,16 @@ def test_a_finding_of_another_size_is_told() -> None:
     assert compare(study, said) == ""
     assert "states" in compare(study, {**said, "states": 1.0})
     assert rounded({"x": 0.123456, "names": "a"}) == {"x": 0.123, "names": "a"}
+
+
+def test_a_paragraph_that_asks_for_what_was_not_stored_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.sweeps.readme.STORE", tmp_path / "findings.json")
+    assert readme().count("Not run yet.") == len(STUDIES)
+    (tmp_path / "findings.json").write_text('{"policy_iteration": {"states": 5}}')
+    with pytest.raises(ConfigurationError, match="of policy_iteration: run it with --readme"):
+        readme()
 
 
 def test_wrong_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
