@@ -53,7 +53,10 @@ def search(line: str, tries: int) -> tuple[Falsification, Any]:
         return left, right
 
     watched = mdplab.Conjecture(sides, conjecture.kind, name=line)
-    return mdplab.falsify(watched, family, evaluations=tries), np.array(tried)
+    found = mdplab.falsify(watched, family, evaluations=tries)
+    if found.verdict == "refuted":  # a larger budget finds it at the same place, and shrinks it further
+        found = mdplab.falsify(watched, family, evaluations=max(tries, 1000))
+    return found, np.array(tried)
 
 
 @app.function
@@ -84,9 +87,9 @@ def draw(line: str, tries: int) -> mo.Html:
         if refuted:
             ax.plot(right, left, "*", color=ORANGE, ms=20, mec="white", label="counterexample")
             ax.legend(loc="lower right")
-        ax.text(
-            0.02, 0.97, f"{BROKEN[found.conjecture.kind]} the line: broken", va="top", transform=ax.transAxes
-        )
+        side = f"{BROKEN[found.conjecture.kind]} the line: broken"
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
+        ax.text(0.02, 0.97, side, va="top", transform=ax.transAxes, bbox=box)
         ax.set_xlim(-size, size)
         ax.set_ylim(-size, size)
         ax.set_xlabel("right side")

@@ -153,6 +153,13 @@ def test_the_falsifier_answers(lesson: Any, line: str, verdict: str) -> None:
     assert tried.shape[1] == 2
 
 
+@pytest.mark.parametrize("line", ["J(p) <= J(q)*(gamma - 2)", "J(p) <= 0.3", "V(p) <= V(q)"])
+def test_a_counterexample_is_simple_with_few_models_too(lesson: Any, line: str) -> None:
+    mdp, policies = lesson("falsify_your_conjecture").search(line, 100)[0].instance
+    assert mdp.n_states == 1
+    assert all(np.isin(policy, [0.0, 1.0]).all() for policy in policies)
+
+
 def test_the_examples_answer_as_the_page_says(lesson: Any) -> None:
     """Three of the six are false, and the mixture survives 500 models."""
     notebook = lesson("falsify_your_conjecture")
