@@ -230,7 +230,7 @@ def figure(table: pd.DataFrame, configuration: Configuration) -> Figure:
         ax.set_ylim(1e-13, 1e4)
         ax.legend(loc="upper right", ncols=2)
     ax = axes[5]
-    once = table.drop_duplicates(["method", "discount", "instance"])
+    once = _once(table)
     for number_, method in enumerate(METHODS):
         runs = once[once.method == method].groupby("discount")
         horizon = 1 / (1 - np.array(sorted(once.discount.unique())))
@@ -250,10 +250,15 @@ def _shown_discount(configuration: Configuration) -> float:
     return min(configuration.discounts, key=lambda discount: abs(discount - 0.9))
 
 
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each run; what was not accurate within the updates of the run counts as never."""
+    return table.drop_duplicates(["method", "discount", "instance"]).fillna({"accurate_after": math.inf})
+
+
 def findings(table: pd.DataFrame, configuration: Configuration) -> dict[str, float]:
     """The iterate nearest to its bound; updates needed and promised, and powers of them, at the discount of the panels."""
     shown = _shown_discount(configuration)
-    once = table[table.discount == shown].drop_duplicates(["method", "instance"])
+    once = _once(table[table.discount == shown])
     early = round(configuration.updates**0.5)
     found = {
         "garnets": float(configuration.instances),

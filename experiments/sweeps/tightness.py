@@ -219,8 +219,9 @@ def findings(table: pd.DataFrame, configuration: Configuration) -> dict[str, flo
     steep = powers[powers.power <= -configuration.steep]
     pinned_parts = table[table.knob != "none"].drop_duplicates(["claim", "part", "knob"])
     over = table[table.knob == "discount"].merge(powers)
-    ends = over.groupby("value")
     least, most = min(configuration.discounts), max(configuration.discounts)
+    # without a value where no inequality was compared there
+    ends = over.groupby("value")[["typical", "found"]].median().reindex([least, most])
     last = over[(over.value == most) & (over.power <= -configuration.steep)]
     return {
         "inequalities": float(len(table.drop_duplicates(["claim", "part"]))),
@@ -241,10 +242,10 @@ def findings(table: pd.DataFrame, configuration: Configuration) -> dict[str, flo
         "steepest": ", ".join(f"`{row.claim}` {row.part} ({row.power:.2f})" for row in steep.itertuples()),
         "least": least,
         "most": most,
-        "typical_least": float(ends.typical.median()[least]),
-        "typical_most": float(ends.typical.median()[most]),
-        "found_least": float(ends.found.median()[least]),
-        "found_most": float(ends.found.median()[most]),
+        "typical_least": float(ends.typical[least]),
+        "typical_most": float(ends.typical[most]),
+        "found_least": float(ends.found[least]),
+        "found_most": float(ends.found[most]),
         "smallest": float(min(configuration.sizes)),
         "largest": float(max(configuration.sizes)),
         "sizes_compared": float(len(sizes)),
