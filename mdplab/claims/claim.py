@@ -2,8 +2,8 @@
 
 A :class:`Claim` states a theorem, its assumptions, an instance family, known values and a figure.  A part
 (:mod:`mdplab.claims.part`) holds one relation between two routes.  A control changes one named thing (a term, a
-constant, an assumption) and must be seen as violated; undoing the change must hold.  A false reading is a popular or
-printed statement that is wrong: a record of its own, refuted by a counterexample on which the corrected statement holds.
+constant, an assumption) and must be seen as violated; undoing the change must hold.  A false reading is a
+statement near the theorem that is wrong: a record of its own, refuted by a counterexample on which the corrected statement holds.
 """
 
 from __future__ import annotations
