@@ -36,6 +36,7 @@ def written(folder: Path, content: Any) -> Sources:
 
 def test_tightness_takes_the_larger_of_run_and_search(tmp_path: Path) -> None:
     run = {
+        "run": {},
         "records": [
             {
                 "id": "a", "family": "tilting", "expect": "holds",
@@ -72,6 +73,7 @@ def test_papers_have_a_mark_for_each_claim(tmp_path: Path) -> None:
     known = records()
     claims = [one for one in known.values() if isinstance(one, Claim)]
     run = {
+        "run": {},
         "records": [
             record(one.id, "holds" if isinstance(one, Claim) else "refuted", one.expect)
             for one in known.values()
