@@ -77,7 +77,7 @@ def test_papers_have_a_mark_for_each_claim(tmp_path: Path) -> None:
         "records": [
             record(one.id, "holds" if isinstance(one, Claim) else "refuted", one.expect)
             for one in known.values()
-        ]
+        ],
     }
     run["records"][0]["verdict"] = "violated"
     families = papers.load(written(tmp_path, run))
