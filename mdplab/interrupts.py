@@ -2,7 +2,8 @@
 
 While a solver runs the first Ctrl-C is only noted; the solver's loop asks at each step, and returns its solution with
 the status INTERRUPTED.  A second one within two seconds, in the same run or a later one, raises ``KeyboardInterrupt``
-at once, so that a program that solves in a loop is ended by pressing twice.  A program that handles SIGINT by itself
+at once, so that a program that solves in a loop is ended by pressing twice.  Where the solver asks no more before it returns,
+``KeyboardInterrupt`` is raised in the place of its solution: no Ctrl-C is lost.  A program that handles SIGINT by itself
 keeps its handler, and outside the main thread nothing is changed.
 """
 
@@ -26,9 +27,11 @@ _TWICE = 2.0
 
 
 class _Noted:
-    """Whether Ctrl-C was pressed during the present solve of the main thread, and when it was last only noted."""
+    """Whether Ctrl-C was pressed during the present solve of the main thread, whether the solve has asked since, and
+    when it was last only noted."""
 
     now = False
+    heard = False
     time = -_TWICE
 
 
@@ -53,13 +56,17 @@ def interruptible(solver: Callable[P, T]) -> Callable[P, T]:
             or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         ):
             return solver(*args, **kwargs)
-        _Noted.now = False
+        _Noted.now = _Noted.heard = False
         signal.signal(signal.SIGINT, _note)
         try:
-            return solver(*args, **kwargs)
+            solution = solver(*args, **kwargs)
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            lost = _Noted.now and not _Noted.heard
             _Noted.now = False
+        if lost:
+            raise KeyboardInterrupt
+        return solution
 
     return run
 
@@ -126,4 +133,6 @@ def asked(callback: Callable[..., Any] | None, *arguments: Any) -> bool:
                 return True
         except KeyboardInterrupt:
             return True
-    return _Noted.now and threading.current_thread() is threading.main_thread()
+    noted = _Noted.now and threading.current_thread() is threading.main_thread()
+    _Noted.heard |= noted
+    return noted

@@ -333,6 +333,21 @@ def test_a_composite_solver_passes_on_the_interruption(monkeypatch: pytest.Monke
     assert truth.lower <= found.upper
 
 
+def test_a_ctrl_c_after_the_last_step_is_not_lost() -> None:
+    """A solver that asks no more raises; one that has asked says what happened in its solution."""
+
+    @interrupts.interruptible
+    def pressed(asks: bool) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return asks and interrupts.asked(None)
+
+    assert pressed(asks=True)
+    interrupts._Noted.time = -np.inf
+    with pytest.raises(KeyboardInterrupt):
+        pressed(asks=False)
+    assert not interrupts.asked(None)
+
+
 def test_other_errors_pass_and_handlers_of_the_program_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("from the callback")
