@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from mdplab import MDP, solvers
 
 rng = np.random.default_rng(0)
-states, actions, successors = 50_000, 5, 5
-rows = np.repeat(np.arange(states * actions), successors)
-columns = rng.integers(states, size=rows.size)
-kernel = sp.coo_array((np.full(rows.size, 1 / successors), (rows, columns)), shape=(states * actions, states)).tocsr()
-mdp = MDP(kernel, rng.normal(size=(states, actions)), 0.999999)  # solved in hours
+states, actions = 50_000, 5
+pairs = np.arange(states * actions)
+columns = (pairs // actions + 1 + pairs % actions) % states  # a ring: news needs many sweeps
+kernel = sp.coo_array((np.ones(pairs.size), (pairs, columns)), shape=(states * actions, states)).tocsr()
+mdp = MDP(kernel, rng.normal(size=(states, actions)), 0.99999)
 small = MDP(np.full((2, 1, 2), 0.5), np.ones((2, 1)), 0.5)
 solvers.soft_value_iteration(small.to_sparse(), temperature=1.0)  # compiles
 print("solving", flush=True)
