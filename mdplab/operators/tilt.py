@@ -13,8 +13,8 @@ They solve Gibbs' variational problem: for every law :math:`p` on the set,
 
 so the tilt is the only maximiser and the right side, :func:`gibbs_gap`, is what another law loses.
 
-Conventions
------------
+Notes
+-----
 * ``log_reference=None`` is the counting measure (a plain sum); a reference law turns the sum into an expectation.
   The reference need not be normalised.  ``-inf`` in it, or in ``x``, takes the entry out; what ``x`` holds where
   the reference vanishes is never looked at.
